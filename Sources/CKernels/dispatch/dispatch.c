@@ -1,0 +1,1 @@
+#include "qwenvl_kernels.h"
