@@ -1,0 +1,142 @@
+/// The tokens a draw can fall on: their scores and weights, cut down by top-k, top-p and min-p.
+///
+/// Nothing is sorted as a whole. Scores are counted into buckets by their distance from the maximum; only the
+/// bucket a limit falls into is sorted, which finds the same tokens as a full sort.
+struct Candidates: Sendable {
+    /// Ascending.
+    private var tokens: [Int32] = []
+    private var scores: [Float] = []
+    /// exp(score - maximum); the first token's maximum has weight 1.
+    private var weights: [Float] = []
+    private var maximum: Float = 0
+
+    /// With logits some 20 wide, 4096 buckets over the range of exp leave some hundred tokens of 152,000 in each.
+    private static let bucketCount = 4096
+    private static let bucketsPerUnit = Float(bucketCount - 1) / -LogitVector.underflow
+
+    private var buckets: [Int] = []
+    private var masses: [Double] = []
+
+    /// Divides by the temperature and takes every token whose probability does not underflow.
+    mutating func fill(_ source: UnsafeMutableBufferPointer<Float>, maximum rawMaximum: Float, temperature: Float) {
+        // Division is monotonic: the greatest quotient belongs to the greatest logit.
+        maximum = rawMaximum / temperature
+        tokens.removeAll(keepingCapacity: true)
+        scores.removeAll(keepingCapacity: true)
+        for (token, logit) in source.enumerated() {
+            let score = temperature == 1 ? logit : logit / temperature
+            if maximum - score <= -LogitVector.underflow {
+                tokens.append(Int32(truncatingIfNeeded: token))
+                scores.append(score)
+            }
+        }
+    }
+
+    mutating func restrict(_ parameters: SamplingParameters) {
+        if parameters.topK > 0, parameters.topK < tokens.count { keepTop(parameters.topK) }
+        weigh()
+        if parameters.topP < 1 { keepMass(parameters.topP) }
+        if let minP = parameters.minP { keepAbove(minP) }
+    }
+
+    private mutating func weigh() {
+        weights.removeAll(keepingCapacity: true)
+        weights.append(contentsOf: repeatElement(0, count: scores.count))
+        scores.withUnsafeBufferPointer { scores in
+            weights.withUnsafeMutableBufferPointer { weights in
+                LogitVector.forEachLanes(scores, padding: -.infinity) { index, lanes in
+                    let powers = LogitVector.exponential(lanes - maximum)
+                    for lane in 0..<min(16, scores.count - index) { weights[index + lane] = powers[lane] }
+                }
+            }
+        }
+    }
+
+    private func bucket(_ score: Float) -> Int { Int((maximum - score) * Self.bucketsPerUnit) }
+
+    /// Keeps what holds; `weights` may still be empty.
+    private mutating func keep(_ holds: (_ index: Int, _ score: Float) -> Bool) {
+        var kept = 0
+        for index in tokens.indices where holds(index, scores[index]) {
+            tokens[kept] = tokens[index]
+            scores[kept] = scores[index]
+            if !weights.isEmpty { weights[kept] = weights[index] }
+            kept += 1
+        }
+        tokens.removeLast(tokens.count - kept)
+        scores.removeLast(scores.count - kept)
+        if !weights.isEmpty { weights.removeLast(weights.count - kept) }
+    }
+
+    /// Keeps the scores not below the k-th greatest: ties with it stay (TopKLogitsWarper).
+    private mutating func keepTop(_ count: Int) {
+        weights.removeAll(keepingCapacity: true)
+        buckets = [Int](repeating: 0, count: Self.bucketCount)
+        for score in scores { buckets[bucket(score)] += 1 }
+        var before = 0
+        var place = 0
+        while before + buckets[place] < count {
+            before += buckets[place]
+            place += 1
+        }
+        let ranked = scores.filter { bucket($0) == place }.sorted(by: >)
+        let least = ranked[count - before - 1]
+        keep { $1 >= least }
+    }
+
+    /// Removes the least probable tokens whose probabilities add up to at most 1 - p, but not the most probable
+    /// one (TopPLogitsWarper: cumulative sums and the comparison in float32, ties removed in order of token id).
+    private mutating func keepMass(_ p: Double) {
+        let removable = Float(1 - p)
+        masses = [Double](repeating: 0, count: Self.bucketCount)
+        for (index, score) in scores.enumerated() { masses[bucket(score)] += Double(weights[index]) }
+        let total = masses.reduce(0, +)
+        func isRemoved(massAbove: Double) -> Bool { Float((total - massAbove) / total) <= removable }
+
+        var above = 0.0
+        var place = 0
+        while place < Self.bucketCount, !isRemoved(massAbove: above + masses[place]) {
+            above += masses[place]
+            place += 1
+        }
+        if place == Self.bucketCount { return }
+
+        var ranked = scores.indices.filter { bucket(scores[$0]) == place }
+        ranked.sort { scores[$0] > scores[$1] || (scores[$0] == scores[$1] && $0 > $1) }
+        // The bucket's first token is kept: its removal would have ended the loop a bucket earlier.
+        var border = ranked[0]
+        for index in ranked {
+            if index != ranked[0], isRemoved(massAbove: above) { break }
+            above += Double(weights[index])
+            border = index
+        }
+        let edge = scores[border]
+        keep { $1 > edge || ($1 == edge && $0 >= border) }
+    }
+
+    /// Keeps the probabilities not below min-p times the greatest (MinPLogitsWarper).
+    private mutating func keepAbove(_ minP: Double) {
+        let total = weights.reduce(0) { $0 + Double($1) }
+        let least = Float(minP) * Float(1 / total)
+        keep { [maximum, weights] index, score in
+            score == maximum || Float(Double(weights[index]) / total) >= least
+        }
+    }
+
+    /// The token at `unit` of the cumulative distribution over ascending token ids.
+    func draw(_ unit: Double) -> Int {
+        let target = unit * weights.reduce(0) { $0 + Double($1) }
+        var sum = 0.0
+        for (index, weight) in weights.enumerated() {
+            sum += Double(weight)
+            if sum > target { return Int(tokens[index]) }
+        }
+        // Only rounding leads here: the last token that has any weight.
+        return Int(tokens[weights.lastIndex { $0 > 0 } ?? 0])
+    }
+
+    var distribution: [(token: Int, probability: Double)] {
+        let total = weights.reduce(0) { $0 + Double($1) }
+        return zip(tokens, weights).map { (Int($0), Double($1) / total) }
+    }
+}
