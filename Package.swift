@@ -61,7 +61,8 @@ let package = Package(
         .testTarget(
             name: "VisionInputTests", dependencies: ["VisionInput"], resources: [.copy("Fixtures")],
             swiftSettings: swift),
-        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint"], swiftSettings: swift),
+        .testTarget(
+            name: "CheckpointTests", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend"], swiftSettings: swift),
         .testTarget(
             name: "QwenVLTests", dependencies: ["QwenVL"], resources: [.copy("Fixtures")], swiftSettings: swift),
