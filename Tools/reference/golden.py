@@ -2,15 +2,17 @@
 """Record what the reference computes for one batch of conversations.
 
     golden.py --model DIR --messages FILE.json --out FILE.json [--tensors FILE.safetensors]
-              [--new-tokens 16] [--dtype float32] [--activation-rows 0] [--root DIR]
+              [--new-tokens 16] [--dtype float32] [--activation-rows 0] [--separately] [--root DIR]
 
 FILE.json holds a list of conversations, each a list of messages as on the model card; relative paths in it are
-relative to --root. Attention is eager; decoding is greedy, with no repetition penalty and no end of sequence.
+relative to --root. With --separately each conversation is a batch of its own, and only the outputs are recorded.
+Attention is eager; decoding is greedy, with no repetition penalty and no end of sequence.
 
 The record: texts, input_ids, attention_mask, grids, second_per_grid_ts, position_ids, rope_deltas; SHA-256, moments
 and samples of the pixel values and of the vision embeddings; for every conversation the 20 most likely tokens after
 the prompt with their log probabilities, the greedy ids, their log probabilities and the margin of each choice (a step
-with a small margin proves little); with --activation-rows, some rows of each layer's output for conversation 0.
+with a small margin proves little), and the prompt's ids without padding; with --activation-rows, some rows of each
+layer's output for conversation 0.
 --tensors receives all inputs, the whole first logits and all activations, under the names the layers have in
 `reference_model.py`.
 """
@@ -74,8 +76,9 @@ def record_outputs(reference, inputs, new_tokens, activation_rows):
     gaps = margins(logits)
     for row in range(ids.shape[0]):
         top_ids, top_values = top_logprobs(logits[row, 0])
+        prompt = inputs["input_ids"][row][inputs["attention_mask"][row] == 1]
         record["conversations"].append(dict(
-            top_ids=top_ids, top_logprobs=float32_list(top_values), greedy_ids=ids[row].tolist(),
+            prompt_token_ids=prompt.tolist(), top_ids=top_ids, top_logprobs=float32_list(top_values), greedy_ids=ids[row].tolist(),
             greedy_logprobs=float32_list(logprobs[row].gather(1, ids[row, :, None])),
             margins=float32_list(gaps[row])))
     activations = reference.activations(inputs)
@@ -96,6 +99,7 @@ def main():
     parser.add_argument("--new-tokens", type=int, default=16)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--activation-rows", type=int, default=0)
+    parser.add_argument("--separately", action="store_true")
     parser.add_argument("--root", default=".")
     arguments = parser.parse_args()
     for name in ("model", "messages", "out", "tensors"):
@@ -105,6 +109,14 @@ def main():
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     conversations = json.loads(arguments.messages.read_text(encoding="utf-8"))
     reference = Reference(arguments.model, getattr(torch, arguments.dtype))
+    if arguments.separately:
+        record = dict(conversations=[])
+        for conversation in conversations:
+            _, inputs = reference.prepare([conversation])
+            outputs, _ = record_outputs(reference, inputs, arguments.new_tokens, 0)
+            record["conversations"] += outputs["conversations"]
+        arguments.out.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+        return
     texts, inputs = reference.prepare(conversations)
     record = record_inputs(reference, texts, inputs)
     outputs, tensors = record_outputs(reference, inputs, arguments.new_tokens, arguments.activation_rows)
