@@ -1,0 +1,171 @@
+// Inside view of a kernel table: the primitives an instruction set supplies, and the operations built of them.
+#ifndef QV_KERNELS_H
+#define QV_KERNELS_H
+
+#include "qwenvl_kernels.h"
+#include "../threads/pool.h"
+
+enum {
+    QV_LINE = 64,
+    /// Left operands lie in blocks of so many values of k, so that a tile reads its rows at constant distances.
+    QV_K_BLOCK = 64,
+    /// No tile has more rows, no panel more lanes.
+    QV_MAX_ROWS = 16,
+    QV_MAX_PANEL = 64,
+    /// Keys per softmax step. Steps end at multiples of it whatever is asked for, so that a token's result does
+    /// not depend on how a prompt was cut into chunks; a long context is split over threads at the same places.
+    QV_SPAN = 256,
+    QV_FORMATS = 2,
+};
+
+/// c[rows, lanes] (distance c_stride) = x wᵀ, or += when `accumulate`, one chain of additions per element in the order of k.
+/// x: left operand of that many rows (qv_primitives.pack_rows). w: panel of vectors * lanes outputs.
+typedef void (*qv_tile)(const void *w, const void *x, int64_t k, float *c, int64_t c_stride, bool accumulate);
+
+typedef struct {
+    qv_epilogue kind;
+    int64_t rows, columns;
+    const float *c, *gate; // [rows, c_stride]
+    int64_t c_stride;
+    const float *bias, *gate_bias; // [columns] or NULL
+    float *y;
+    int64_t y_stride;
+} qv_epilogue_args;
+
+/// One step of the online softmax for a tile of query rows.
+typedef struct {
+    int rows;
+    int keys;               // columns of `scores` that hold a product: the largest of `visible`
+    const float *scores;    // [rows, QV_SPAN]
+    const int *visible;     // [rows] keys that the row sees: a prefix
+    float scale_log2;       // scale * log2(e)
+    void *probabilities;    // left operand [QV_SPAN / QV_K_BLOCK][rows][QV_K_BLOCK]
+    float *maximum, *sum;   // [rows] of this step; the maximum in units of log2
+} qv_softmax_args;
+
+/// out = out * 2^(maximum - m) + add * 2^(step maximum - m), with m the larger of the two, likewise for sum.
+typedef struct {
+    int rows, columns;
+    const int *visible;     // [rows] a row that sees nothing stays as it is
+    const float *add;       // [rows, add_stride]
+    int64_t add_stride;
+    const float *add_maximum, *add_sum;
+    float *out;             // [rows, out_stride]
+    int64_t out_stride;
+    float *maximum, *sum;   // [rows] running; the maximum is -infinity before the first step
+} qv_merge_args;
+
+/// Keys and values of one head: `count` rows that go to slots first_slot… of a block.
+typedef struct qv_kv_rows {
+    int head_size, first_slot, count;
+    const float *k, *v;
+    int64_t stride;
+} qv_kv_rows;
+
+/// What the shared operations in common/ need from an instruction set.
+typedef struct {
+    int lanes;                     // float32 per vector
+    int vectors;                   // vectors per panel
+    int max_rows[QV_FORMATS];      // rows of the largest tile
+    int x_size[QV_FORMATS];        // bytes of one value of a left operand
+    const qv_tile *tiles[QV_FORMATS]; // [vectors][QV_MAX_ROWS], by vectors - 1 and rows - 1
+    /// rows x k values -> [k / QV_K_BLOCK][rows][QV_K_BLOCK]; the last block is padded with zero to an even k.
+    void (*pack_rows[QV_FORMATS])(int rows, int64_t k, const float *const *source, void *out);
+    void (*epilogue)(const qv_epilogue_args *args);
+    void (*softmax[QV_FORMATS])(const qv_softmax_args *args);
+    void (*merge)(const qv_merge_args *args);
+    /// Writes keys, values into one head's part of a block; the layout is told in cache.c.
+    void (*pack_keys[QV_FORMATS])(const qv_kv_rows *rows, void *keys);
+    void (*pack_values[QV_FORMATS])(const qv_kv_rows *rows, void *values);
+} qv_primitives;
+
+struct qv_kernels {
+    const char *name;
+    const qv_primitives *primitives; // NULL in the generic table
+
+    size_t (*linear_scratch)(const qv_kernels *kernels, const qv_pool *pool, const qv_linear_args *args);
+    void (*linear)(const qv_kernels *kernels, qv_pool *pool, const qv_linear_args *args, void *scratch);
+    size_t (*segment_attention_scratch)(const qv_kernels *kernels, const qv_pool *pool,
+                                        const qv_segment_attention_args *args);
+    void (*segment_attention)(const qv_kernels *kernels, qv_pool *pool, const qv_segment_attention_args *args,
+                              void *scratch);
+    size_t (*kv_head_bytes)(const qv_kernels *kernels, qv_weight_format format, int head_size);
+    void (*kv_append)(const qv_kernels *kernels, qv_weight_format format, const qv_kv_rows *rows, uint8_t *block);
+    size_t (*cached_attention_scratch)(const qv_kernels *kernels, const qv_pool *pool,
+                                       const qv_cached_attention_args *args);
+    void (*cached_attention)(const qv_kernels *kernels, qv_pool *pool, const qv_cached_attention_args *args,
+                             void *scratch);
+
+    // Rows.
+    void (*rms_norm_row)(int64_t columns, const float *x, const float *weight, float epsilon, float *y);
+    void (*rotate_row)(float *x, int heads, int head_size, const float *cosine, const float *sine);
+    void (*convert_row)(const void *source, qv_type type, int64_t count, float *y);
+    void (*logits_summary)(int64_t count, const float *x, int64_t *argmax, float *log_sum_exp);
+};
+
+extern const qv_kernels qv_kernels_generic;
+#if defined(__x86_64__)
+extern const qv_kernels qv_kernels_avx2, qv_kernels_avx512, qv_kernels_avx512bf16;
+#elif defined(__aarch64__)
+extern const qv_kernels qv_kernels_neon;
+#endif
+
+// Layout of packed weights in all tables: panels of so many outputs (the generic table: one).
+int qv_panel_lanes(const qv_kernels *kernels);
+
+// Shared operations, for tables that have primitives.
+size_t qv_tiled_linear_scratch(const qv_kernels *, const qv_pool *, const qv_linear_args *);
+void qv_tiled_linear(const qv_kernels *, qv_pool *, const qv_linear_args *, void *scratch);
+size_t qv_tiled_segment_attention_scratch(const qv_kernels *, const qv_pool *, const qv_segment_attention_args *);
+void qv_tiled_segment_attention(const qv_kernels *, qv_pool *, const qv_segment_attention_args *, void *scratch);
+size_t qv_tiled_kv_head_bytes(const qv_kernels *, qv_weight_format, int head_size);
+void qv_tiled_kv_append(const qv_kernels *, qv_weight_format, const qv_kv_rows *, uint8_t *block);
+size_t qv_tiled_cached_attention_scratch(const qv_kernels *, const qv_pool *, const qv_cached_attention_args *);
+void qv_tiled_cached_attention(const qv_kernels *, qv_pool *, const qv_cached_attention_args *, void *scratch);
+
+// ------------------------------------------------------------------------------------------------ small things
+
+static inline int64_t qv_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t qv_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t qv_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t qv_round_up(int64_t a, int64_t b) { return qv_ceil_div(a, b) * b; }
+static inline size_t qv_lines(size_t bytes) { return (bytes + QV_LINE - 1) / QV_LINE * QV_LINE; }
+
+/// k rounded up to whole pairs, the unit of bfloat16 products.
+static inline int64_t qv_padded_k(qv_weight_format format, int64_t k) { return format == QV_WEIGHT_BF16 ? k + (k & 1) : k; }
+static inline size_t qv_weight_size(qv_weight_format format) { return format == QV_WEIGHT_BF16 ? 2 : 4; }
+
+static inline uint32_t qv_bits(float x) {
+    union { float f; uint32_t u; } v = {.f = x};
+    return v.u;
+}
+static inline float qv_from_bits(uint32_t u) {
+    union { uint32_t u; float f; } v = {.u = u};
+    return v.f;
+}
+static inline float qv_from_bf16(uint16_t h) { return qv_from_bits((uint32_t)h << 16); }
+/// Nearest even; NaN stays NaN.
+static inline uint16_t qv_to_bf16(float x) {
+    uint32_t u = qv_bits(x);
+    if ((u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+static inline float qv_from_f16(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
+    if (rest >= 0x7c00) // infinity, NaN
+        return qv_from_bits(sign | 0x7f800000u | (rest & 0x3ff) << 13);
+    if (rest >= 0x400)
+        return qv_from_bits(sign | ((rest << 13) + (112u << 23)));
+    float subnormal = (float)rest * 0x1p-24f;
+    return qv_from_bits(sign | qv_bits(subnormal));
+}
+
+/// Cuts `size` bytes, rounded up to lines, off the front of *scratch.
+static inline void *qv_take(uint8_t **scratch, size_t size) {
+    void *taken = *scratch;
+    *scratch += qv_lines(size);
+    return taken;
+}
+
+#endif
