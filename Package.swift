@@ -27,6 +27,8 @@ let package = Package(
         .systemLibrary(
             name: "CLibVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"]), .brew(["vips"])]),
         .target(name: "CVips", dependencies: ["CLibVips"]),
+        // Picture resampling: its loops need optimisation in debug builds too.
+        .target(name: "CPixels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
 
         // Swift, lowest layer first. Imports go one way.
         .target(name: "TensorCore", swiftSettings: swift),
@@ -34,7 +36,7 @@ let package = Package(
         .target(name: "Checkpoint", dependencies: ["TensorCore"], swiftSettings: swift),
         .target(name: "QwenTokenizer", swiftSettings: swift),
         .target(name: "ChatTemplate", swiftSettings: swift),
-        .target(name: "VisionInput", dependencies: ["CVips"], swiftSettings: swift),
+        .target(name: "VisionInput", dependencies: ["CVips", "CPixels"], swiftSettings: swift),
         .target(name: "QwenVLModel", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .target(
             name: "QwenVL",

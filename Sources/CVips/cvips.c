@@ -1,2 +1,141 @@
 #include "cvips.h"
-int cvips_placeholder(void) { return 0; }
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <vips/vips.h>
+
+struct cvips_picture {
+    VipsImage *image;
+};
+
+// Rows asked for at a time: the height libvips itself reads JPEG and PNG in, so that no line is copied twice.
+enum { STRIP_ROWS = 16 };
+
+static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+static int init_result = -1;
+
+// libvips reports what it mends (odd EXIF, extraneous bytes) on stderr, which belongs to the program, not to us.
+static void discard_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user) {
+    (void)domain, (void)level, (void)message, (void)user;
+}
+
+static void init(void) {
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG, discard_log, NULL);
+    init_result = VIPS_INIT("qwenvl");
+    if (init_result != 0)
+        return;
+    vips_block_untrusted_set(TRUE);
+    // Every picture is decoded once: a cache would only hold memory.
+    vips_cache_set_max(0);
+    // Parallelism is over pictures, in the caller's bounded jobs.
+    vips_concurrency_set(1);
+}
+
+// libvips keeps one error text for the process; what two failing threads say can mix, which costs clarity only.
+static void take_error(char *error, size_t capacity) {
+    const char *text = vips_error_buffer();
+    if (capacity > 0) {
+        snprintf(error, capacity, "%s", text != NULL && text[0] != 0 ? text : "unknown libvips error");
+        size_t end = strlen(error);
+        while (end > 0 && error[end - 1] == '\n')
+            error[--end] = 0;
+    }
+    vips_error_clear();
+}
+
+int cvips_init(char *error, size_t error_capacity) {
+    pthread_once(&init_once, init);
+    if (init_result != 0)
+        take_error(error, error_capacity);
+    return init_result;
+}
+
+static VipsImage *load(cvips_format format, void *data, size_t count) {
+    VipsImage *image = NULL;
+    int failed = -1;
+    switch (format) {
+    case CVIPS_JPEG:
+        failed = vips_jpegload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                      VIPS_FAIL_ON_ERROR, NULL);
+        break;
+    case CVIPS_PNG:
+        failed = vips_pngload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                     VIPS_FAIL_ON_ERROR, NULL);
+        break;
+    case CVIPS_WEBP:
+        failed = vips_webpload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                      VIPS_FAIL_ON_ERROR, NULL);
+        break;
+    }
+    return failed ? NULL : image;
+}
+
+cvips_picture *cvips_open(cvips_format format, const void *data, size_t count, cvips_header *header, char *error,
+                          size_t error_capacity) {
+    // The loaders take a mutable pointer and only read.
+    VipsImage *image = load(format, (void *)data, count);
+    if (image == NULL) {
+        take_error(error, error_capacity);
+        return NULL;
+    }
+    VipsBandFormat samples = vips_image_get_format(image);
+    int bands = vips_image_get_bands(image);
+    if ((samples != VIPS_FORMAT_UCHAR && samples != VIPS_FORMAT_USHORT) || bands < 1 || bands > 4) {
+        snprintf(error, error_capacity, "%d bands of %s, expected 1 to 4 of 8 or 16 bits", bands,
+                 vips_enum_nick(VIPS_TYPE_BAND_FORMAT, samples));
+        g_object_unref(image);
+        return NULL;
+    }
+    header->width = vips_image_get_width(image);
+    header->height = vips_image_get_height(image);
+    header->bands = bands;
+    header->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+    header->bits_per_sample = samples == VIPS_FORMAT_USHORT ? 16 : 8;
+    header->orientation = vips_image_get_orientation(image);
+
+    cvips_picture *picture = g_new(cvips_picture, 1);
+    picture->image = image;
+    return picture;
+}
+
+static void copy_rows(VipsRegion *region, const VipsRect *strip, size_t samples_per_row, int is_wide, uint8_t *out) {
+    for (int y = strip->top; y < strip->top + strip->height; y++) {
+        const uint8_t *row = (const uint8_t *)VIPS_REGION_ADDR(region, 0, y);
+        uint8_t *target = out + (size_t)y * samples_per_row;
+        if (is_wide) {
+            const uint16_t *wide = (const uint16_t *)row;
+            for (size_t x = 0; x < samples_per_row; x++)
+                target[x] = (uint8_t)(wide[x] >> 8);
+        } else {
+            memcpy(target, row, samples_per_row);
+        }
+    }
+}
+
+int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t error_capacity) {
+    VipsImage *image = picture->image;
+    int width = vips_image_get_width(image);
+    int height = vips_image_get_height(image);
+    size_t samples_per_row = (size_t)width * (size_t)vips_image_get_bands(image);
+    int is_wide = vips_image_get_format(image) == VIPS_FORMAT_USHORT;
+
+    VipsRegion *region = vips_region_new(image);
+    int result = region == NULL ? -1 : 0;
+    for (int y = 0; result == 0 && y < height; y += STRIP_ROWS) {
+        VipsRect strip = {0, y, width, VIPS_MIN(STRIP_ROWS, height - y)};
+        result = vips_region_prepare(region, &strip);
+        if (result == 0)
+            copy_rows(region, &strip, samples_per_row, is_wide, pixels);
+    }
+    if (region != NULL)
+        g_object_unref(region);
+    if (result != 0)
+        take_error(error, error_capacity);
+    return result;
+}
+
+void cvips_close(cvips_picture *picture) {
+    g_object_unref(picture->image);
+    g_free(picture);
+}

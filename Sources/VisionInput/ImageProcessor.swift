@@ -1,0 +1,141 @@
+/// One picture and how it is to be seen.
+package struct ImageRequest: Sendable {
+    package var source: ImageSource
+    /// Limits on the picture's pixels after resizing; nil takes qwen-vl-utils' defaults (4 and 16384 tokens).
+    package var minPixels: Int?
+    package var maxPixels: Int?
+    /// A size to resize to, rounded to multiples of 28. Both or neither; takes precedence over the limits.
+    package var resizedHeight: Int?
+    package var resizedWidth: Int?
+    package var orientation: OrientationHandling
+
+    package init(
+        _ source: ImageSource, minPixels: Int? = nil, maxPixels: Int? = nil, resizedHeight: Int? = nil,
+        resizedWidth: Int? = nil, orientation: OrientationHandling = .applied
+    ) {
+        self.source = source
+        self.minPixels = minPixels
+        self.maxPixels = maxPixels
+        self.resizedHeight = resizedHeight
+        self.resizedWidth = resizedWidth
+        self.orientation = orientation
+    }
+}
+
+/// What the vision tower takes in.
+package struct VisionPatches: Sendable {
+    /// [grid.patchCount, 3 * temporalPatchSize * patchSize * patchSize]
+    package let pixels: [Float]
+    package let grid: GridTHW
+    /// The decoded picture's size, upright.
+    package let originalSize: PixelSize
+    /// The size the model sees; coordinates in its answers count these pixels.
+    package let processedSize: PixelSize
+}
+
+/// From a picture file to patches, as qwen-vl-utils' `fetch_image` and Transformers' `Qwen2VLImageProcessor` do it.
+package struct ImageProcessor: Sendable {
+    package let config: ImageProcessorConfig
+    package let decoder: ImageDecoder
+    private let patchifier: Patchifier
+
+    /// qwen-vl-utils' own numbers; it knows no checkpoint.
+    private static let fetchFactor = 28
+    private static let fetchMinPixels = 4 * 28 * 28
+    private static let fetchMaxPixels = 16384 * 28 * 28
+
+    package init(_ config: ImageProcessorConfig = ImageProcessorConfig(), limits: DecodeLimits = DecodeLimits()) {
+        self.config = config
+        decoder = ImageDecoder(limits: limits)
+        patchifier = Patchifier(config: config)
+    }
+
+    /// - Throws: `VisionInputError` naming the source and what is wrong with it.
+    package func process(_ request: ImageRequest) throws(VisionInputError) -> VisionPatches {
+        try validate(request)
+        let original = try decoder.decode(request.source, orientation: request.orientation)
+        let image: RGBImage
+        do {
+            image = PILResample.resize(original, to: try fetchedSize(original.size, request))
+            return try patches(frames: [image], originalSize: original.size)
+        } catch {
+            throw VisionInputError(source: request.source.name, error)
+        }
+    }
+
+    /// The processor's own stage for frames of one size (a still picture is one frame): resized to its limits where
+    /// they are not met, normalised, cut into patches.
+    package func patches(
+        frames: [RGBImage], originalSize: PixelSize
+    ) throws(VisionInputError.Reason) -> VisionPatches {
+        guard let first = frames.first else {
+            throw .invalidValue(field: "frames", expected: "at least one", found: "none")
+        }
+        if let other = frames.first(where: { $0.size != first.size }) {
+            throw .invalidValue(field: "frames", expected: "one size \(first.size)", found: "\(other.size)")
+        }
+        let size = try processedSize(first.size)
+        let resized = size == first.size ? frames : frames.map { PILResample.resize($0, to: size) }
+        let (pixels, grid) = patchifier.patches(frames: resized)
+        return VisionPatches(pixels: pixels, grid: grid, originalSize: originalSize, processedSize: size)
+    }
+
+    /// The size that the model would see of a picture of this size, without decoding it.
+    package func processedSize(
+        of size: PixelSize, request: ImageRequest
+    ) throws(VisionInputError) -> PixelSize {
+        try validate(request)
+        do {
+            return try processedSize(try fetchedSize(size, request))
+        } catch {
+            throw VisionInputError(source: request.source.name, error)
+        }
+    }
+
+    /// The first stage: the request's limits.
+    private func fetchedSize(
+        _ size: PixelSize, _ request: ImageRequest
+    ) throws(VisionInputError.Reason) -> PixelSize {
+        if let height = request.resizedHeight, let width = request.resizedWidth {
+            let resize = SmartResize(
+                factor: Self.fetchFactor, minPixels: Self.fetchMinPixels, maxPixels: Self.fetchMaxPixels)
+            return try resize(PixelSize(width: width, height: height))
+        }
+        let resize = SmartResize(
+            factor: Self.fetchFactor, minPixels: request.minPixels ?? Self.fetchMinPixels,
+            maxPixels: request.maxPixels ?? Self.fetchMaxPixels)
+        return try resize(size)
+    }
+
+    /// The second stage: the checkpoint's limits. It refuses sides below the factor instead of raising them.
+    private func processedSize(_ size: PixelSize) throws(VisionInputError.Reason) -> PixelSize {
+        guard size.height >= config.factor, size.width >= config.factor else {
+            throw .tooSmall(width: size.width, height: size.height, factor: config.factor)
+        }
+        return try SmartResize(
+            factor: config.factor, minPixels: config.minPixels, maxPixels: config.maxPixels)(size)
+    }
+
+    private func validate(_ request: ImageRequest) throws(VisionInputError) {
+        let name = request.source.name
+        let fields = [
+            ("min_pixels", request.minPixels), ("max_pixels", request.maxPixels),
+            ("resized_height", request.resizedHeight), ("resized_width", request.resizedWidth),
+        ]
+        for case (let field, let value?) in fields where value <= 0 {
+            throw VisionInputError(
+                source: name, .invalidValue(field: field, expected: "a positive integer", found: "\(value)"))
+        }
+        if let low = request.minPixels, let high = request.maxPixels, low > high {
+            throw VisionInputError(
+                source: name,
+                .invalidValue(field: "min_pixels", expected: "at most max_pixels \(high)", found: "\(low)"))
+        }
+        guard (request.resizedHeight == nil) == (request.resizedWidth == nil) else {
+            let missing = request.resizedHeight == nil ? "resized_height" : "resized_width"
+            throw VisionInputError(
+                source: name,
+                .invalidValue(field: missing, expected: "a value, as its counterpart has one", found: "none"))
+        }
+    }
+}
