@@ -243,7 +243,8 @@ def compare_layers(report, name, dumped, recorded, limit=LAYER_ERROR):
 class Options:
     new_tokens: int = 16
     weights: str = "float32"
-    inputs_only: bool = False
+    inputs: bool = True
+    outputs: bool = True
     layers: bool = False
     margin: float = MARGIN
     spread: float = SPREAD
@@ -254,9 +255,9 @@ def check(report, product, reference, rounded, messages, options, reference_conv
     other conversations, where the product is meant to see a picture differently."""
     conversations = reference_conversations or json.loads(Path(messages).read_text(encoding="utf-8"))
     _, inputs = reference.prepare(conversations)
-    positions, deltas = reference.positions(inputs)
-    compare_inputs(report, product.process(messages), inputs, positions, deltas)
-    if options.inputs_only:
+    if options.inputs:
+        compare_inputs(report, product.process(messages), inputs, *reference.positions(inputs))
+    if not options.outputs:
         return
     answers = product.generate(messages, options.new_tokens, options.weights)
     report.add("answers", len(answers) == len(conversations), f"{len(answers)} for {len(conversations)}")
@@ -341,8 +342,8 @@ def main():
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     messages, model = arguments.messages.resolve(), arguments.model.resolve()
     product = Product(str(arguments.qwenvl.resolve()), str(model), str(arguments.root.resolve()))
-    options = Options(arguments.new_tokens, arguments.weights, arguments.inputs_only, arguments.layers,
-                      arguments.margin, arguments.spread)
+    options = Options(arguments.new_tokens, arguments.weights, outputs=not arguments.inputs_only,
+                      layers=arguments.layers, margin=arguments.margin, spread=arguments.spread)
     report = Report()
     if arguments.recorded:
         check_recorded(report, product, messages, json.loads(arguments.recorded.read_text(encoding="utf-8")), options)

@@ -198,6 +198,7 @@ def manifest(out, counts):
         "The numbers in `Golden/` are what the reference computes in float32, with eager attention and greedy decoding,",
         "without a repetition penalty and beyond the end of sequence; `Tools/reference/golden.py` explains the fields.",
         "The paths of the pictures in `Messages/` are relative to this directory.",
+        "A checkpoint is complete once the files of `Tokenizer/` stand beside those of `Checkpoints/NAME/`.",
         "`Golden/Inputs/` holds what depends on the tokenizer alone, and is the same for every checkpoint.", "",
         "The pictures are drawn by the script, the tokenizer is trained on `Tools/reference/tiny_corpus.txt`; nothing",
         "comes from outside but the chat template and the names of the special tokens (Qwen2.5-VL, Apache-2.0).", "",

@@ -157,10 +157,11 @@ def save_shards(weights, out, shards):
     total = sum(w.numel() * w.element_size() for w in weights.values())
     groups, filled = [{}], 0
     for name, weight in weights.items():
-        if filled >= total * len(groups) / shards and len(groups) < shards:
+        size = weight.numel() * weight.element_size()
+        if filled + size / 2 > total * len(groups) / shards and groups[-1] and len(groups) < shards:
             groups.append({})
         groups[-1][name] = weight
-        filled += weight.numel() * weight.element_size()
+        filled += size
     places = {}
     for i, group in enumerate(groups, 1):
         file = f"model-{i:05d}-of-{len(groups):05d}.safetensors"

@@ -130,7 +130,7 @@ class Suite:
 
         for picture in pictures:
             path = self.messages(f"picture-{picture.name}", conversation(picture.file))
-            self.compare(f"pictures / {picture.name}", product, (reference, None), path, Options(inputs_only=True),
+            self.compare(f"pictures / {picture.name}", product, (reference, None), path, Options(outputs=False),
                          conversation(picture.reference_file))
 
     def model(self, name, pictures, bfloat16):
@@ -146,7 +146,7 @@ class Suite:
                          Options(layers=self.layers))
             if bfloat16:
                 self.compare(f"{name} / {case} / bfloat16", product, (reference, rounded), path,
-                             Options(weights="bfloat16"))
+                             Options(weights="bfloat16", inputs=False))
 
 
 def main():
