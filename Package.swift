@@ -52,6 +52,10 @@ let package = Package(
             name: "kernel-benchmark",
             dependencies: ["CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Kernels", swiftSettings: swift),
+        .executableTarget(
+            name: "tokenizer-benchmark",
+            dependencies: ["QwenTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Benchmarks/Tokenizer", swiftSettings: swift),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swift),
         .testTarget(

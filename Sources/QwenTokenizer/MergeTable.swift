@@ -1,0 +1,77 @@
+/// What each pair of tokens merges into, and with which priority.
+///
+/// Open addressing with linear probing at a load of at most one half: a look-up mostly fails, and should then see
+/// one cache line.
+final class MergeTable: Sendable {
+    struct Entry: BitwiseCopyable {
+        /// left << 32 | right
+        var pair: UInt64
+        /// Merges with lower ranks come first.
+        var rank: Int32
+        var merged: Int32
+    }
+
+    /// The rank of pairs that do not merge. Ranks stay below it, so that rank and position fit one `Int32` key.
+    static let noRank: Int32 = 1 << 23 - 1
+    private static let noPair = UInt64.max
+
+    let entries: Slab<Entry>
+    let shift: UInt64
+    /// Ranks of pairs of single bytes, left << 8 | right: the look-ups that every new word begins with.
+    let bytePairs: Slab<Entry>
+
+    /// Later entries for the same pair replace earlier ones.
+    init(_ merges: [Entry], byteTokens: Slab<Int32>) {
+        var bits: UInt64 = 4
+        while (1 << bits) < merges.count * 2 { bits += 1 }
+        let shift = 64 - bits
+        let mask = (1 << Int(bits)) - 1
+        let entries = Slab(
+            repeating: Entry(pair: Self.noPair, rank: Self.noRank, merged: -1), count: 1 << Int(bits))
+        for merge in merges {
+            var slot = Self.slot(merge.pair, shift: shift)
+            while entries.base[slot].pair != Self.noPair && entries.base[slot].pair != merge.pair {
+                slot = (slot + 1) & mask
+            }
+            entries.base[slot] = merge
+        }
+        self.entries = entries
+        self.shift = shift
+
+        let view = View(entries: UnsafePointer(entries.base), shift: shift, mask: mask)
+        let none = Entry(pair: Self.noPair, rank: Self.noRank, merged: -1)
+        let bytePairs = Slab(repeating: none, count: 1 << 16)
+        for left in 0..<256 {
+            for right in 0..<256 {
+                let (rank, merged) = view.merge(byteTokens.base[left], byteTokens.base[right])
+                bytePairs.base[left << 8 | right] = Entry(pair: 0, rank: rank, merged: merged)
+            }
+        }
+        self.bytePairs = bytePairs
+    }
+
+    private static func slot(_ pair: UInt64, shift: UInt64) -> Int {
+        // Fibonacci hashing; the fold brings the left id into the low half first.
+        Int(truncatingIfNeeded: ((pair ^ (pair >> 29)) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+    }
+
+    /// The table as bare pointers; valid while the table lives.
+    struct View {
+        let entries: UnsafePointer<Entry>
+        let shift: UInt64
+        let mask: Int
+
+        @inline(__always)
+        func merge(_ left: Int32, _ right: Int32) -> (rank: Int32, merged: Int32) {
+            let pair = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+            var slot = MergeTable.slot(pair, shift: shift)
+            while true {
+                let entry = entries[slot]
+                if entry.pair == pair || entry.pair == MergeTable.noPair { return (entry.rank, entry.merged) }
+                slot = (slot + 1) & mask
+            }
+        }
+    }
+
+    var view: View { View(entries: UnsafePointer(entries.base), shift: shift, mask: entries.count - 1) }
+}
