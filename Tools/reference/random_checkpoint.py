@@ -149,10 +149,17 @@ def random_weights(shape, raw, used_tokens):
     return weights
 
 
+def save_safetensors(weights, path):
+    save_file(weights, path, metadata=dict(format="pt"))
+    path.chmod(0o644)  # the library makes it readable for its owner alone
+
+
 def save_shards(weights, out, shards):
     """model.safetensors, or model-0000i-of-0000n.safetensors with their index."""
+    for stale in [*out.glob("*.safetensors"), *out.glob("*.safetensors.index.json")]:
+        stale.unlink()
     if shards == 1:
-        save_file(weights, out / "model.safetensors", metadata=dict(format="pt"))
+        save_safetensors(weights, out / "model.safetensors")
         return
     total = sum(w.numel() * w.element_size() for w in weights.values())
     groups, filled = [{}], 0
@@ -165,7 +172,7 @@ def save_shards(weights, out, shards):
     places = {}
     for i, group in enumerate(groups, 1):
         file = f"model-{i:05d}-of-{len(groups):05d}.safetensors"
-        save_file(group, out / file, metadata=dict(format="pt"))
+        save_safetensors(group, out / file)
         places.update(dict.fromkeys(group, file))
     official.write_json(out / "model.safetensors.index.json",
                         dict(metadata=dict(total_size=total), weight_map=dict(sorted(places.items()))))
