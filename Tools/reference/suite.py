@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compare `qwenvl` with the reference on many checkpoints, pictures and conversations.
 
-    suite.py --qwenvl BINARY --tokenizer DIR --scratch DIR [--only NAME ...] [--skip-bfloat16] [--layers]
+    suite.py --qwenvl BINARY --tokenizer DIR --scratch DIR [--only NAME ...] [--cases NAME ...]
+             [--skip-bfloat16] [--layers] [--video]
 
 DIR of --tokenizer holds the four files of the official tokenizer. The checkpoints are random and made in --scratch
 (about 1 GB, kept for the next run). Parts, which --only selects: `pictures` (inputs alone, every picture by itself),
-and each checkpoint by its name. Exit status 1 when anything differs.
+and each checkpoint by its name. --video adds videos given as lists of pictures. Exit status 1 when anything differs.
 """
 
 import argparse
@@ -86,12 +87,35 @@ def conversations(files):
     }
 
 
+def video_conversations(files):
+    """Videos given as lists of pictures, which need no decoder of videos."""
+    still = [str(files[name]) for name in ("jpeg-420", "jpeg-422", "jpeg-444", "palette", "gif")]
+
+    def video(count, **options):
+        return dict(type="video", video=still[:count], max_pixels=50176, **options)
+
+    def user(*content):
+        return dict(role="user", content=list(content))
+
+    question = dict(type="text", text="What happens?")
+    picture = dict(type="image", image=str(files["rgb-299x113"]))
+    return {
+        "frames": [[user(video(4), question)]],
+        "odd frames at 0.75 fps": [[user(video(5, fps=0.75), question)]],
+        "videos and pictures": [
+            [user(picture, video(4, fps=2.997), question, picture)],
+            [user(question)],
+            [user(video(2, fps=4.0), video(5, fps=1.0), question)],
+        ],
+    }
+
+
 class Suite:
     def __init__(self, arguments):
         self.binary = str(arguments.qwenvl.resolve())
         self.tokenizer = arguments.tokenizer.resolve()
         self.scratch = arguments.scratch.resolve()
-        self.layers = arguments.layers
+        self.arguments = arguments
         self.failures = self.total = 0
 
     def checkpoint(self, name):
@@ -133,17 +157,25 @@ class Suite:
             self.compare(f"pictures / {picture.name}", product, (reference, None), path, Options(outputs=False),
                          conversation(picture.reference_file))
 
-    def model(self, name, pictures, bfloat16):
+    def cases(self, pictures):
+        files = {picture.name: picture.file for picture in pictures}
+        cases = conversations(files)
+        if self.arguments.video:
+            cases.update(video_conversations(files))
+        return {name: value for name, value in cases.items() if name in (self.arguments.cases or cases)}
+
+    def model(self, name, pictures):
+        bfloat16 = not self.arguments.skip_bfloat16
         directory = self.checkpoint(name)
         product, reference = Product(self.binary, str(directory)), Reference(directory)
         rounded = Reference(directory, torch.bfloat16) if bfloat16 else None
-        cases = conversations({picture.name: picture.file for picture in pictures})
-        if name == "published-widths":
-            cases = {case: cases[case] for case in ("text", "picture", "batch")}
+        cases = self.cases(pictures)
+        if name == "published-widths" and not self.arguments.cases:
+            cases = {case: cases[case] for case in ("text", "picture", "batch")}  # the rest would take long
         for case, value in cases.items():
             path = self.messages(case, value)
             self.compare(f"{name} / {case} / float32", product, (reference, None), path,
-                         Options(layers=self.layers))
+                         Options(layers=self.arguments.layers))
             if bfloat16:
                 self.compare(f"{name} / {case} / bfloat16", product, (reference, rounded), path,
                              Options(weights="bfloat16", inputs=False))
@@ -155,6 +187,8 @@ def main():
     parser.add_argument("--tokenizer", required=True, type=Path)
     parser.add_argument("--scratch", required=True, type=Path)
     parser.add_argument("--only", nargs="*", choices=["pictures", *CHECKPOINTS])
+    parser.add_argument("--cases", nargs="*", help="names of conversations; all by default")
+    parser.add_argument("--video", action="store_true")
     parser.add_argument("--skip-bfloat16", action="store_true")
     parser.add_argument("--layers", action="store_true")
     arguments = parser.parse_args()
@@ -166,7 +200,7 @@ def main():
         if part == "pictures":
             suite.pictures(pictures)
         else:
-            suite.model(part, pictures, not arguments.skip_bfloat16)
+            suite.model(part, pictures)
     print(f"{suite.total - suite.failures} of {suite.total} checks passed")
     sys.exit(1 if suite.failures else 0)
 
