@@ -1,0 +1,209 @@
+"""Qwen2.5-VL for training: the arithmetic and the parameter names of Transformers 4.49.0, on packed tokens.
+
+Tokens of all pictures and of all conversations of a batch lie in one row each, without padding; only attention
+gathers them into padded segments. `model.py` alone checks the module against Transformers.
+"""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+# The official ratios at a small size. Every width that feeds a linear layer is a multiple of 32, save the vision
+# FFN: 428 divides neither by 8 nor by 32, like the official 3420.
+TEXT = dict(hidden=192, layers=4, heads=6, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=1024)
+VISION = dict(hidden=160, layers=6, heads=5, ffn=428, patch=14, frames=2, merge=2, window=112, full=(2, 5))
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return F.rms_norm(x, self.weight.shape, self.weight, 1e-6)
+
+
+class SwiGLU(nn.Module):
+    def __init__(self, width, inner, bias):
+        super().__init__()
+        self.gate_proj = nn.Linear(width, inner, bias)
+        self.up_proj = nn.Linear(width, inner, bias)
+        self.down_proj = nn.Linear(inner, width, bias)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x)).float()
+
+
+def rotate(x, cos, sin):
+    """x: [tokens, heads, head size]; cos, sin: [tokens, 1, head size]."""
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
+
+
+def attend(q, k, v, segments, causal):
+    """Attention within segments. q, k, v: [tokens, heads, head size]; `segments` as made by batches.Segments."""
+    count, longest = segments.gather.shape
+    gather = segments.gather.flatten()
+    # In float32: on CPU the bfloat16 kernel of PyTorch 2.13 was measured five times slower.
+    q, k, v = (t.flatten(1).index_select(0, gather).view(count, longest, -1, t.shape[-1]).transpose(1, 2)
+               for t in (q, k, v))
+    mask = segments.mask[:, None, None, :]
+    if causal:
+        mask = mask & torch.ones(longest, longest, dtype=torch.bool, device=q.device).tril()
+    with torch.autocast(q.device.type, enabled=False):
+        out = F.scaled_dot_product_attention(q, k, v, mask)
+    return out.transpose(1, 2).reshape(count * longest, -1).index_select(0, segments.scatter)
+
+
+class VisionAttention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.heads = c["heads"]
+        self.qkv = nn.Linear(c["hidden"], 3 * c["hidden"])
+        self.proj = nn.Linear(c["hidden"], c["hidden"])
+
+    def forward(self, x, rotary, segments):
+        q, k, v = self.qkv(x).float().view(len(x), 3, self.heads, -1).unbind(1)
+        return self.proj(attend(rotate(q, *rotary), rotate(k, *rotary), v, segments, False)).float()
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.norm1, self.norm2 = RMSNorm(c["hidden"]), RMSNorm(c["hidden"])
+        self.attn = VisionAttention(c)
+        self.mlp = SwiGLU(c["hidden"], c["ffn"], True)
+
+    def forward(self, x, rotary, segments):
+        x = x + self.attn(self.norm1(x), rotary, segments)
+        return x + self.mlp(self.norm2(x))
+
+
+class Merger(nn.Module):
+    def __init__(self, c, out):
+        super().__init__()
+        self.width = c["hidden"] * c["merge"] ** 2
+        self.ln_q = RMSNorm(c["hidden"])
+        self.mlp = nn.Sequential(nn.Linear(self.width, self.width), nn.GELU(), nn.Linear(self.width, out))
+
+    def forward(self, x):
+        return self.mlp(self.ln_q(x).view(-1, self.width)).float()
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.proj = nn.Conv3d(3, c["hidden"], (c["frames"], c["patch"], c["patch"]), bias=False)
+
+    def forward(self, patches):
+        return F.linear(patches, self.proj.weight.flatten(1)).float()
+
+
+class VisionTower(nn.Module):
+    def __init__(self, c, out):
+        super().__init__()
+        self.c = c
+        self.patch_embed = PatchEmbed(c)
+        self.blocks = nn.ModuleList(VisionBlock(c) for _ in range(c["layers"]))
+        self.merger = Merger(c, out)
+
+    def rotary(self, positions):
+        """positions: [patches, 2], row and column."""
+        size = self.c["hidden"] // self.c["heads"]
+        frequency = 1e4 ** (-torch.arange(0, size // 2, 2, device=positions.device) / (size // 2))
+        angle = (positions[:, :, None].float() * frequency).flatten(1)
+        angle = torch.cat((angle, angle), -1)[:, None]
+        return angle.cos(), angle.sin()
+
+    def forward(self, b):
+        """Patches come in window order; the merged tokens leave in the order of the picture."""
+        x = self.patch_embed(b.patches)
+        rotary = self.rotary(b.patch_positions)
+        for i, block in enumerate(self.blocks):
+            x = block(x, rotary, b.pictures if i in self.c["full"] else b.windows)
+        return self.merger(x).index_select(0, b.picture_order)
+
+
+class TextAttention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c, size = c, c["hidden"] // c["heads"]
+        self.q_proj = nn.Linear(c["hidden"], c["hidden"])
+        self.k_proj = nn.Linear(c["hidden"], c["kv_heads"] * size)
+        self.v_proj = nn.Linear(c["hidden"], c["kv_heads"] * size)
+        self.o_proj = nn.Linear(c["hidden"], c["hidden"], bias=False)
+
+    def forward(self, x, rotary, segments):
+        c, n = self.c, len(x)
+        q = rotate(self.q_proj(x).float().view(n, c["heads"], -1), *rotary)
+        k = rotate(self.k_proj(x).float().view(n, c["kv_heads"], -1), *rotary)
+        v = self.v_proj(x).float().view(n, c["kv_heads"], -1)
+        k, v = (t.repeat_interleave(c["heads"] // c["kv_heads"], 1) for t in (k, v))
+        return self.o_proj(attend(q, k, v, segments, True)).float()
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.input_layernorm, self.post_attention_layernorm = RMSNorm(c["hidden"]), RMSNorm(c["hidden"])
+        self.self_attn = TextAttention(c)
+        self.mlp = SwiGLU(c["hidden"], c["ffn"], False)
+
+    def forward(self, x, rotary, segments):
+        x = x + self.self_attn(self.input_layernorm(x), rotary, segments)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class TextDecoder(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        self.embed_tokens = nn.Embedding(c["vocabulary"], c["hidden"])
+        self.layers = nn.ModuleList(DecoderLayer(c) for _ in range(c["layers"]))
+        self.norm = RMSNorm(c["hidden"])
+
+    def rotary(self, positions):
+        """positions: [3, tokens], time, row and column; each takes its section of the frequencies."""
+        size = self.c["hidden"] // self.c["heads"]
+        frequency = self.c["theta"] ** (-torch.arange(0, size, 2, device=positions.device) / size)
+        angle = positions[:, :, None].float() * frequency
+        parts = angle.split(self.c["sections"], -1)
+        angle = torch.cat([part[axis] for axis, part in enumerate(parts)], -1)
+        angle = torch.cat((angle, angle), -1)[:, None]
+        return angle.cos(), angle.sin()
+
+    def forward(self, x, b):
+        rotary = self.rotary(b.positions)
+        for layer in self.layers:
+            x = layer(x, rotary, b.conversations)
+        return self.norm(x)
+
+
+class QwenVL(nn.Module):
+    """Qwen2.5-VL with tied embeddings. `forward` gives the logits of the tokens that `b.told` lists."""
+
+    def __init__(self, text=TEXT, vision=VISION):
+        super().__init__()
+        self.visual = VisionTower(vision, text["hidden"])
+        self.model = TextDecoder(text)
+        self.reset()
+
+    def reset(self):
+        for name, w in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(w)
+            elif w.dim() > 1:
+                nn.init.normal_(w, std=0.02 if "embed_tokens" in name else (w[0].numel()) ** -0.5)
+        # The residual stream starts out nearly as the embeddings are.
+        for blocks in (self.visual.blocks, self.model.layers):
+            for block in blocks:
+                for w in (block.mlp.down_proj.weight, getattr(block, "attn", None) and block.attn.proj.weight,
+                          getattr(block, "self_attn", None) and block.self_attn.o_proj.weight):
+                    if w is not None:
+                        w.data.mul_((2 * len(blocks)) ** -0.5)
+
+    def forward(self, b):
+        x = self.model.embed_tokens(b.ids)
+        if len(b.patches):
+            x = x.index_copy(0, b.picture_tokens, self.visual(b))
+        x = self.model(x, b).index_select(0, b.told)
+        return F.linear(x, self.model.embed_tokens.weight).float()
