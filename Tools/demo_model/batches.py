@@ -22,19 +22,24 @@ MIN_PIXELS, MAX_PIXELS = 56 * 56, 224 * 224
 
 @dataclass
 class Segments:
-    """Where attention stays within: gather [segments, longest] with the mask of real tokens, and the way back."""
-    gather: torch.Tensor
-    mask: torch.Tensor
-    scatter: torch.Tensor
+    """Where attention stays within. Segments of like length are padded together: little is wasted."""
+    groups: list  # of (gather [segments, longest], mask of the real tokens)
+    scatter: torch.Tensor  # the way back from the padded rows of all groups
 
     @staticmethod
     def of(lengths):
         lengths = np.asarray(lengths)
-        starts, longest = np.cumsum(lengths) - lengths, lengths.max()
-        inside = np.arange(longest)[None]
-        mask = inside < lengths[:, None]
-        gather = np.where(mask, starts[:, None] + inside, starts[:, None])
-        return Segments(torch.from_numpy(gather), torch.from_numpy(mask), torch.from_numpy(np.flatnonzero(mask)))
+        starts = np.cumsum(lengths) - lengths
+        groups, scatter, rows = [], np.empty(lengths.sum(), np.int64), 0
+        for like in np.unique((lengths + 15) // 16):
+            mine = (lengths + 15) // 16 == like
+            inside = np.arange(lengths[mine].max())[None]
+            mask = inside < lengths[mine, None]
+            gather = np.where(mask, starts[mine, None] + inside, starts[mine, None])
+            scatter[gather[mask]] = rows + np.flatnonzero(mask)
+            rows += mask.size
+            groups.append((torch.from_numpy(gather), torch.from_numpy(mask)))
+        return Segments(groups, torch.from_numpy(scatter))
 
 
 @dataclass

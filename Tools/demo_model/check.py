@@ -35,7 +35,7 @@ def main():
     worst, theirs_loss = 0.0, 0.0
     told = batch.told.tolist()
     for system, turns, image in examples:
-        inputs = reference.inputs(system, turns[:-1], turns[-1][0], image)
+        inputs = reference.inputs([(system, turns[:-1], turns[-1][0], image)])
         closed = torch.tensor([tokenizer.encode(turns[-1][1]).ids + [tokenizer.token_to_id("<|im_end|>")]])
         ids = torch.cat((inputs["input_ids"], closed), 1)
         n = ids.shape[1]

@@ -16,6 +16,7 @@ from transformers import (AutoTokenizer, GenerationConfig, Qwen2_5_VLForConditio
 import draw
 import tasks
 
+BATCH = 25  # conversations at once
 
 class Reference:
     """The reference model as its card uses it."""
@@ -29,23 +30,27 @@ class Reference:
                                              chat_template=template)
         self.generation = GenerationConfig.from_pretrained(folder)
 
-    def inputs(self, system, turns, question, image):
-        messages = [dict(role="system", content=system)]
-        for i, (asked, answer) in enumerate(turns + [(question, None)]):
-            parts = [dict(type="image", image=image)] if i == 0 and image is not None else []
-            messages.append(dict(role="user", content=parts + [dict(type="text", text=asked)]))
-            if answer is not None:
-                messages.append(dict(role="assistant", content=answer))
-        text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        images, _ = process_vision_info(messages)
-        return self.processor(text=[text], images=images, return_tensors="pt")
+    def inputs(self, conversations):
+        """conversations: (system, earlier turns, question, image or None); padded on the left."""
+        texts, images = [], []
+        for system, turns, question, image in conversations:
+            messages = [dict(role="system", content=system)]
+            for i, (asked, answer) in enumerate([*turns, (question, None)]):
+                parts = [dict(type="image", image=image)] if i == 0 and image is not None else []
+                messages.append(dict(role="user", content=parts + [dict(type="text", text=asked)]))
+                if answer is not None:
+                    messages.append(dict(role="assistant", content=answer))
+            texts.append(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            images += process_vision_info(messages)[0] or []
+        return self.processor(text=texts, images=images or None, padding=True, return_tensors="pt")
 
-    def answer(self, question, image=None, turns=(), system=tasks.SYSTEM):
-        inputs = self.inputs(system, list(turns), question, image)
+    def answers(self, questions):
+        """questions: (question, image or None), each asked alone; greedy, with the checkpoint's penalty."""
+        inputs = self.inputs([(tasks.SYSTEM, [], question, image) for question, image in questions])
         with torch.no_grad():
-            out = self.model.generate(**inputs, max_new_tokens=48, do_sample=False, temperature=None,
+            out = self.model.generate(**inputs, max_new_tokens=64, do_sample=False, temperature=None,
                                       repetition_penalty=self.generation.repetition_penalty)
-        return self.tokenizer.decode(out[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
+        return self.tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
 
 
 def held_out(task, things, i):
@@ -71,16 +76,19 @@ def main():
         shares = []
         for things in (1, 2):
             right = 0
-            for i in range(a.count):
-                image, question, answer = held_out(task, things, i)
-                said = reference.answer(question, image)
-                right += said == answer
-                if a.wrong and said != answer:
-                    print(f"    {task}/{things}/{i} {image.size} {question} -> {said}  (right: {answer})")
+            for start in range(0, a.count, BATCH):
+                asked = [held_out(task, things, i) for i in range(start, min(start + BATCH, a.count))]
+                said = reference.answers([(question, image) for image, question, _ in asked])
+                right += sum(s == answer for s, (_, _, answer) in zip(said, asked))
+                for s, (image, question, answer) in zip(said, asked):
+                    if a.wrong and s != answer:
+                        print(f"    {image.size} {question} -> {s}  (right: {answer})")
             shares.append(f"{100 * right / a.count:.1f} %")
         print(f"| {task} | {shares[0]} | {shares[1]} |", flush=True)
-    right = [reference.answer(question) == answer for asked, answer in tasks.TALK for question in asked]
-    print(f"| talk without a picture | {100 * sum(right) / len(right):.1f} % | |")
+    talk = [(question, answer) for asked, answer in tasks.TALK for question in asked]
+    said = reference.answers([(question, None) for question, _ in talk])
+    right = sum(s == answer for s, (_, answer) in zip(said, talk))
+    print(f"| talk without a picture | {100 * right / len(talk):.1f} % | |")
     print(f"{a.count} pictures per figure, {time.time() - began:.0f} s")
 
 

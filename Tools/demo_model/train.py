@@ -1,11 +1,12 @@
-"""Trains the demo model on pictures drawn afresh for every step. Stop it at any time: it goes on where it was.
+"""Trains the demo model on pictures drawn afresh for every step. Stop it at any time: it goes on where it was
+(SIGTERM and SIGINT save first). Another --steps on resuming moves the stages and the fall of the rate along.
 
     OMP_NUM_THREADS=1 nice -n 19 train.py RUN_DIR --steps 9000
 """
 import argparse
 import json
-import math
 import os
+import signal
 import time
 
 import torch
@@ -19,7 +20,7 @@ import tokenizer as tokenizer_files
 
 # Curriculum: until this share of the steps, pictures up to this area, examples per step, one thing only or more.
 # Small pictures first: they cost a quarter and teach the same colours and shapes.
-STAGES = ((0.25, 112 * 112, 64, True), (0.55, 140 * 140, 64, False), (1.01, batches.MAX_PIXELS, 48, False))
+STAGES = ((0.20, 112 * 112, 64, True), (0.50, 140 * 140, 64, False), (1.01, batches.MAX_PIXELS, 48, False))
 SAVE_SECONDS = 180
 AVERAGE = 0.998  # of the weights over the steps, for the export
 
@@ -74,9 +75,12 @@ def main():
         save(f"{a.run}/last.pt", net=net.state_dict(), average=average, step=step,
              optimizers=[optimizer.state_dict() for optimizer in optimizers])
 
+    ended = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.append(True))
     saved_at = logged_at = time.time()
     seen = dict(loss=0.0, right=0, told=0, drawing=0.0, patches=0, tokens=0, steps=0)
-    while step < a.steps:
+    while step < a.steps and not ended:
         began = time.time()
         _, area, count, single = next(s for s in STAGES if step / a.steps < s[0])
         b = packer.pack([batches.example(f"train/{a.seed}/{step}/{i}", area, single=single) for i in range(count)])
@@ -111,7 +115,7 @@ def main():
             with open(f"{a.run}/log.jsonl", "a") as file:
                 file.write(json.dumps(line) + "\n")
             logged_at, seen = now, dict.fromkeys(seen, 0)
-        if time.time() - saved_at > SAVE_SECONDS or step == a.steps:
+        if time.time() - saved_at > SAVE_SECONDS or step == a.steps or ended:
             keep()
             saved_at = time.time()
 
@@ -120,6 +124,8 @@ def to(value, device):
     """The batch with all its tensors on the device."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
+    if isinstance(value, (list, tuple)):
+        return type(value)(to(part, device) for part in value)
     return type(value)(**{name: to(field, device) for name, field in vars(value).items()})
 
 
