@@ -73,6 +73,9 @@ let package = Package(
             name: "tokenizer-benchmark",
             dependencies: ["QwenTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Tokenizer", swiftSettings: swift),
+        .executableTarget(
+            name: "checkpoint-fuzz", dependencies: ["Checkpoint", "TensorCore"], path: "Fuzz/Checkpoint",
+            swiftSettings: swift),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swift),
         .testTarget(

@@ -52,6 +52,10 @@ package struct SafetensorsHeader: Sendable {
             throw .invalidHeader(
                 file: file, tensor: nil, expected: "at least 8 bytes", found: "a file of \(bytes.count) bytes")
         }
+        // What a clone without Git LFS leaves in place of a large file.
+        guard !bytes.starts(with: "version https://git-lfs".utf8) else {
+            throw .unreadable(file: file, reason: "is a Git LFS pointer, not the file itself; run `git lfs pull`")
+        }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         let bound = UInt64(min(bytes.count - 8, maximumLength))
         guard length >= 2, length <= bound else {
@@ -115,9 +119,10 @@ extension SafetensorsHeader {
             }
             let dataSize = fileSize - dataStart
             guard offsets.count == 2, offsets[0] <= offsets[1], offsets[1] <= dataSize else {
+                let isCut = offsets.count == 2 && offsets[1] > dataSize
                 throw error(
-                    name, expected: "data_offsets [begin, end] with begin ≤ end ≤ \(dataSize)",
-                    found: "\(Shape(Array(offsets.prefix(8))))")
+                    name, expected: "data_offsets [begin, end] with begin ≤ end ≤ \(dataSize), the file's data bytes",
+                    found: "\(Shape(Array(offsets.prefix(8))))\(isCut ? " (is the download incomplete?)" : "")")
             }
             guard offsets[1] - offsets[0] == size else {
                 throw error(

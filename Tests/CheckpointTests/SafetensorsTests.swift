@@ -68,7 +68,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 7, "end ≤ 7, found [0, 8]"),
+        (
+            #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 7,
+            "end ≤ 7, the file's data bytes, found [0, 8] (is the download incomplete?)"
+        ),
         (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 9, "fill the file's 9 data bytes, found 8"),
         (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}}"#, 9, "begins at offset 0"),
         (#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "expected 12 bytes for [3] of F32, found 8"),
@@ -129,6 +132,14 @@ import Testing
             _ = try SafetensorsFile(contents: MappedFile(contents: [UInt8](repeating: 0, count: size), name: "t"))
         }
         #expect(found == "t: invalid safetensors header: expected at least 8 bytes, found a file of \(size) bytes")
+    }
+
+    @Test func recognisesLFSPointers() {
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+        let found = message {
+            _ = try SafetensorsFile(contents: MappedFile(contents: Array(pointer.utf8), name: "t"))
+        }
+        #expect(found == "t: is a Git LFS pointer, not the file itself; run `git lfs pull`")
     }
 
     @Test func refusesOtherThanRegularFiles() throws {
