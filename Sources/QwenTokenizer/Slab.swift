@@ -13,21 +13,12 @@ final class Slab<Element: BitwiseCopyable>: @unchecked Sendable {
         base.initialize(repeating: value, count: max(count, 1))
     }
 
-    convenience init(_ elements: [Element]) {
-        guard let first = elements.first else {
-            self.init(zeroedCount: 0)
-            return
+    init(_ elements: [Element]) {
+        count = elements.count
+        base = .allocate(capacity: max(count, 1))
+        elements.withUnsafeBufferPointer { elements in
+            if let first = elements.baseAddress { base.initialize(from: first, count: elements.count) }
         }
-        self.init(repeating: first, count: elements.count)
-        for (i, element) in elements.enumerated() { base[i] = element }
-    }
-
-    private init(zeroedCount count: Int) {
-        self.count = count
-        let bytes = max(count, 1) * MemoryLayout<Element>.stride
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: MemoryLayout<Element>.alignment)
-        raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        base = raw.assumingMemoryBound(to: Element.self)
     }
 
     deinit { base.deallocate() }

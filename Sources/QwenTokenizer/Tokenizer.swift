@@ -17,7 +17,7 @@ package final class Tokenizer: Sendable {
     private let composition = CanonicalComposition()
     /// Workspaces not in use. A call of `encode` takes one, with the word cache that earlier calls have filled.
     private let workspaces = Mutex<[WordEncoder.Workspace]>([])
-    /// Each is half a megabyte; more than this many are dropped after use.
+    /// Each is three quarters of a megabyte; more than this many are dropped after use.
     private static let workspaceLimit = 8
 
     /// Reads the tokenizer in a checkpoint's directory: `tokenizer.json`, or else `vocab.json` and `merges.txt`.

@@ -27,6 +27,7 @@ struct WordEncoder {
     }
 
     private let cache: UnsafeMutablePointer<WordCache.Entry>
+    private let longCache: UnsafeMutablePointer<WordCache.LongEntry>
     private let keys: UnsafeMutablePointer<Int32>
     private let ids: UnsafeMutablePointer<Int32>
     private let merged: UnsafeMutablePointer<Int32>
@@ -45,6 +46,7 @@ struct WordEncoder {
     /// The tokenizer's tables and the workspace must outlive the encoder; `finish()` must be called once.
     init(_ model: BytePairModel, workspace: Workspace, expectedTokens: Int) {
         cache = workspace.cache.entries
+        longCache = workspace.cache.longEntries
         keys = workspace.keys
         ids = workspace.ids
         merged = workspace.merged
@@ -95,7 +97,7 @@ struct WordEncoder {
             return
         }
         guard length <= WordCache.maximumLength else {
-            mergeWord(word, length: length)
+            encodeLongWord(word, length: length, readable: readable)
             return
         }
         let (low, high) = WordCache.key(word, length: length, readable: readable)
@@ -113,6 +115,31 @@ struct WordEncoder {
             for i in first..<count { tokens[i - first] = output[i] }
             tokens[3] = Int32(count - first)
             cache[slot] = WordCache.Entry(low: low, high: high, tokens: tokens)
+        }
+    }
+
+    @inline(never)
+    private mutating func encodeLongWord(_ word: UnsafePointer<UInt8>, length: Int, readable: Int) {
+        guard length <= WordCache.maximumLongLength else {
+            mergeWord(word, length: length)
+            return
+        }
+        let key = WordCache.longKey(word, length: length, readable: readable)
+        let slot = WordCache.slot(key)
+        if longCache[slot].word == key {
+            let tokens = longCache[slot].tokens
+            // Room for eight is there: the word is longer than that.
+            UnsafeMutableRawPointer(output + count).storeBytes(of: tokens, as: SIMD8<Int32>.self)
+            count += Int(tokens[7])
+            return
+        }
+        let first = count
+        mergeWord(word, length: length)
+        if count - first <= WordCache.maximumLongTokens {
+            var tokens = SIMD8<Int32>.zero
+            for i in first..<count { tokens[i - first] = output[i] }
+            tokens[7] = Int32(count - first)
+            longCache[slot] = WordCache.LongEntry(word: key, tokens: tokens)
         }
     }
 

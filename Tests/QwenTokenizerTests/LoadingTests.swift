@@ -6,7 +6,7 @@ import Testing
     @Test(arguments: SmallTokenizer.Form.allCases)
     func readsEveryForm(_ form: SmallTokenizer.Form) throws {
         let small = SmallTokenizer()
-        let tokenizer = try Tokenizer(directory: small.write(form))
+        let tokenizer = try small.write(form).tokenizer()
         #expect(tokenizer.vocabularySize == 266)
         #expect(tokenizer.id(of: "<|im_end|>") == 262)
         #expect(tokenizer.id(of: "<tool_call>") == 265)
@@ -21,22 +21,22 @@ import Testing
     @Test func prefersTheCompleteFile() throws {
         let small = SmallTokenizer()
         let directory = try small.write(.json)
-        try Data("nonsense".utf8).write(to: directory.appendingPathComponent("vocab.json"))
-        #expect(try Tokenizer(directory: directory).vocabularySize == 266)
-        try Data("nonsense".utf8).write(to: directory.appendingPathComponent("tokenizer.json"))
-        #expect(throws: TokenizerError.self) { try Tokenizer(directory: directory) }
+        try directory.write("nonsense", to: "vocab.json")
+        #expect(try directory.tokenizer().vocabularySize == 266)
+        try directory.write("nonsense", to: "tokenizer.json")
+        #expect(throws: TokenizerError.self) { try directory.tokenizer() }
     }
 
     @Test func namesMissingFiles() throws {
-        let directory = try SmallTokenizer.makeDirectory()
+        let directory = try TemporaryDirectory()
         #expect {
-            try Tokenizer(directory: directory)
+            try directory.tokenizer()
         } throws: { error in
             if case .missingFiles = error as? TokenizerError { true } else { false }
         }
-        try Data("{}".utf8).write(to: directory.appendingPathComponent("vocab.json"))
+        try directory.write("{}", to: "vocab.json")
         #expect {
-            try Tokenizer(directory: directory)
+            try directory.tokenizer()
         } throws: { error in
             if case .missingFiles = error as? TokenizerError { true } else { false }
         }
@@ -50,11 +50,10 @@ import Testing
             "tokenizer_config.json": .vocabularyAndConfig, "added_tokens.json": .vocabularyAndAddedTokens,
         ]
         let directory = try SmallTokenizer().write(#require(forms[name]))
-        let file = directory.appendingPathComponent(name)
-        let whole = try Data(contentsOf: file)
+        let whole = try directory.read(name)
         for count in stride(from: 0, to: whole.count, by: max(1, whole.count / 300)) {
-            try whole.prefix(count).write(to: file)
-            #expect(throws: TokenizerError.self, "\(count) bytes") { try Tokenizer(directory: directory) }
+            try directory.write(whole.prefix(count), to: name)
+            #expect(throws: TokenizerError.self, "\(count) bytes") { try directory.tokenizer() }
         }
     }
 
@@ -62,16 +61,15 @@ import Testing
     @Test(arguments: ["tokenizer.json", "vocab.json", "merges.txt"])
     func survivesChangedBytes(_ name: String) throws {
         let directory = try SmallTokenizer().write(name == "tokenizer.json" ? .json : .vocabularyAndConfig)
-        let file = directory.appendingPathComponent(name)
-        let whole = try Data(contentsOf: file)
+        let whole = try directory.read(name)
         var random = SplitMix64(state: 7)
         var refused = 0
         for _ in 0..<400 {
             var changed = whole
             changed[Int(random.below(UInt64(whole.count)))] = UInt8(random.below(256))
-            try changed.write(to: file)
+            try directory.write(changed, to: name)
             do {
-                let tokenizer = try Tokenizer(directory: directory)
+                let tokenizer = try directory.tokenizer()
                 #expect(try tokenizer.decode(tokenizer.encode("abc \u{1F600}")) == "abc \u{1F600}")
             } catch is TokenizerError {
                 refused += 1
@@ -84,7 +82,7 @@ import Testing
     func namesWhatIsUnsupported(_ change: SmallTokenizer.Change) throws {
         let directory = try SmallTokenizer().write(.json, replacing: change.path, by: change.value())
         #expect {
-            try Tokenizer(directory: directory)
+            try directory.tokenizer()
         } throws: { error in
             guard case .unsupported(_, let field, _, _) = error as? TokenizerError else { return false }
             return field.contains(change.field)
@@ -95,7 +93,7 @@ import Testing
     func namesWhatIsInconsistent(_ change: SmallTokenizer.Change) throws {
         let directory = try SmallTokenizer().write(.json, replacing: change.path, by: change.value())
         #expect {
-            try Tokenizer(directory: directory)
+            try directory.tokenizer()
         } throws: { error in
             guard case .inconsistent(let field, _, _) = error as? TokenizerError else { return false }
             return field.contains(change.field)
@@ -107,34 +105,32 @@ import Testing
     ])
     func refusesBadJSON(_ text: String) throws {
         let directory = try SmallTokenizer().write(.json)
-        try Data(text.utf8).write(to: directory.appendingPathComponent("tokenizer.json"))
-        #expect(throws: TokenizerError.self) { try Tokenizer(directory: directory) }
+        try directory.write(text, to: "tokenizer.json")
+        #expect(throws: TokenizerError.self) { try directory.tokenizer() }
     }
 
     @Test func deepNestingIsRefused() throws {
         let directory = try SmallTokenizer().write(.json)
         let deep = "{\"x\": " + String(repeating: "[", count: 200_000)
-        try Data(deep.utf8).write(to: directory.appendingPathComponent("tokenizer.json"))
-        #expect(throws: TokenizerError.self) { try Tokenizer(directory: directory) }
+        try directory.write(deep, to: "tokenizer.json")
+        #expect(throws: TokenizerError.self) { try directory.tokenizer() }
     }
 
     @Test func anotherTokenizerClassIsRefused() throws {
         let directory = try SmallTokenizer().write(.vocabularyAndConfig)
-        let config = directory.appendingPathComponent("tokenizer_config.json")
-        try Data("{\"tokenizer_class\": \"GPT2Tokenizer\"}".utf8).write(to: config)
+        try directory.write("{\"tokenizer_class\": \"GPT2Tokenizer\"}", to: "tokenizer_config.json")
         #expect(
             throws: TokenizerError.unsupported(
                 file: "tokenizer_config.json", field: "tokenizer_class", expected: "Qwen2Tokenizer",
                 found: "GPT2Tokenizer")
-        ) { try Tokenizer(directory: directory) }
+        ) { try directory.tokenizer() }
     }
 
     @Test func wholeWordsMayComeBeforeMerges() throws {
         // "cab" is in the vocabulary, but no merges lead to it.
-        let byMerges = try Tokenizer(directory: SmallTokenizer().write(.json))
+        let byMerges = try SmallTokenizer().write(.json).tokenizer()
         #expect(byMerges.encode("cab") == [66, 257])
-        let whole = try Tokenizer(
-            directory: SmallTokenizer().write(.json, replacing: ["model", "ignore_merges"], by: true))
+        let whole = try SmallTokenizer().write(.json, replacing: ["model", "ignore_merges"], by: true).tokenizer()
         #expect(whole.encode("cab") == [261])
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import QwenTokenizer
 import Testing
 
 /// A tokenizer of 266 ids as files, whole or spoilt: the byte alphabet, five longer tokens, three merges, two added
@@ -100,17 +101,11 @@ struct SmallTokenizer {
             field: "<x>"),
     ]
 
-    static func makeDirectory() throws -> URL {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        return directory
-    }
-
     /// Writes the files of one form into a new directory, `tokenizer.json` with one value replaced if asked.
-    func write(_ form: Form, replacing path: [String] = [], by value: Any = NSNull()) throws -> URL {
-        let directory = try Self.makeDirectory()
+    func write(_ form: Form, replacing path: [String] = [], by value: Any = NSNull()) throws -> TemporaryDirectory {
+        let directory = try TemporaryDirectory()
         func save(_ object: Any, _ name: String) throws {
-            try JSONSerialization.data(withJSONObject: object).write(to: directory.appendingPathComponent(name))
+            try directory.write(JSONSerialization.data(withJSONObject: object), to: name)
         }
         switch form {
         case .json, .jsonWithPairs:
@@ -124,8 +119,7 @@ struct SmallTokenizer {
         case .vocabularyAndConfig, .vocabularyAndAddedTokens:
             try save(Self.vocabulary, "vocab.json")
             let lines = Self.merges.map { $0.joined(separator: " ") + "\n" }
-            try Data(("#version: 0.2\n" + lines.joined()).utf8).write(
-                to: directory.appendingPathComponent("merges.txt"))
+            try directory.write(Data(("#version: 0.2\n" + lines.joined()).utf8), to: "merges.txt")
             var config: [String: Any] = ["tokenizer_class": "Qwen2Tokenizer"]
             if form == .vocabularyAndConfig {
                 config["added_tokens_decoder"] = [
@@ -139,4 +133,21 @@ struct SmallTokenizer {
         }
         return directory
     }
+}
+
+/// A directory of files that goes when the value does.
+final class TemporaryDirectory {
+    private let url = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+
+    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    func write(_ content: Data, to name: String) throws { try content.write(to: url.appendingPathComponent(name)) }
+
+    func write(_ content: String, to name: String) throws { try write(Data(content.utf8), to: name) }
+
+    func read(_ name: String) throws -> Data { try Data(contentsOf: url.appendingPathComponent(name)) }
+
+    func tokenizer() throws -> Tokenizer { try Tokenizer(directory: url) }
 }
