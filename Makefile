@@ -13,13 +13,15 @@ test:
 	swift build -c release --build-tests
 	swift test -c release
 
-# Kernels and tokenizer, on this machine.
+# The kernels; and the tokenizer, with TOKENIZER=DIR (tokenizer.json, or vocab.json and merges.txt) TEXT=FILE.
 bench:
 	scripts/install-dependencies.sh
 	swift build -c release --product kernel-benchmark
-	swift build -c release --product tokenizer-benchmark
 	.build/release/kernel-benchmark
-	.build/release/tokenizer-benchmark
+ifdef TOKENIZER
+	swift build -c release --product tokenizer-benchmark
+	.build/release/tokenizer-benchmark --tokenizer $(TOKENIZER) $(TEXT)
+endif
 
 format:
 	scripts/install-dependencies.sh format
