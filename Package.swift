@@ -19,9 +19,9 @@ let c: [CSetting] =
 // On Linux, vips.pc leads to flags that SwiftPM refuses with a warning (-pthread, of libraries behind vips). What
 // vips.h needs are GLib's include paths alone; libvips itself lies on the default search paths.
 #if os(Linux)
-let vipsPackage = "gobject-2.0"
+    let vipsPackage = "gobject-2.0"
 #else
-let vipsPackage = "vips"
+    let vipsPackage = "vips"
 #endif
 
 let package = Package(
