@@ -292,7 +292,7 @@ def check_layers(report, product, reference, conversations, options):
         with tempfile.TemporaryDirectory() as scratch:
             single, dump = Path(scratch) / "messages.json", Path(scratch) / "dump.safetensors"
             single.write_text(json.dumps([conversation]), encoding="utf-8")
-            product.generate(single, 1, options.weights, dump)
+            product.generate(single, 2, options.weights, dump)
             _, inputs = reference.prepare([conversation])
             limit = LAYER_ERROR if options.weights == "float32" else 0.05
             compare_layers(report, f"[{i}]", load_file(dump), reference.activations(inputs), limit)

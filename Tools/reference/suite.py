@@ -76,7 +76,7 @@ def conversations(files):
             dict(role="assistant", content=[text("A scene with a red rectangle.\n")]),
             user(text("Where?")),
             dict(role="assistant", content="On the left."),
-            user(text("Is it like this one? "), image("gif")),
+            user(text("Is it like this one? "), image("webp-lossless")),
         ]],
         "options": [
             [user(image("rgb-640x480", resized_height=140, resized_width=333), text("1"))],
@@ -89,7 +89,7 @@ def conversations(files):
 
 def video_conversations(files):
     """Videos given as lists of pictures, which need no decoder of videos."""
-    still = [str(files[name]) for name in ("jpeg-420", "jpeg-422", "jpeg-444", "palette", "gif")]
+    still = [str(files[name]) for name in ("jpeg-420", "jpeg-422", "jpeg-444", "palette", "webp")]
 
     def video(count, **options):
         return dict(type="video", video=still[:count], max_pixels=50176, **options)
