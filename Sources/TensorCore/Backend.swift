@@ -1,0 +1,62 @@
+/// The operations this architecture is made of, coarse enough that a call's cost does not matter.
+///
+/// One thread at a time uses a backend (the engine's compute thread). Operations return new tensors unless their
+/// name says that they change one. Sizes that do not fit each other are programming errors and trap.
+package protocol Backend: AnyObject, Sendable {
+    /// For reports: "CPU avx512bf16, 2 threads".
+    var name: String { get }
+
+    // MARK: Memory
+
+    /// Memory for [rows, columns]; its contents are undefined.
+    func makeTensor(rows: Int, columns: Int) -> Tensor
+    /// Copies host values, [rows, columns].
+    func makeTensor(_ values: UnsafeBufferPointer<Float>, rows: Int, columns: Int) -> Tensor
+    /// Copies a tensor's values to the host, row by row.
+    func read(_ tensor: Tensor) -> [Float]
+
+    // MARK: Weights
+
+    func makeWeight(_ source: WeightSource, format: WeightFormat) throws -> any Weight
+    /// A vector as one row in float32 (norm weights).
+    func makeVector(_ source: HostTensor) -> Tensor
+    func makeEmbeddingTable(_ source: HostTensor) -> any EmbeddingTable
+
+    // MARK: Operations on rows
+
+    /// Row i of the result is row ids[i] of the table.
+    func embed(_ ids: [Int32], _ table: any EmbeddingTable) -> Tensor
+    /// x Wᵀ + bias
+    func linear(_ x: Tensor, _ weight: any Weight) -> Tensor
+    /// residual += x Wᵀ + bias
+    func addLinear(_ x: Tensor, _ weight: any Weight, to residual: Tensor)
+    /// gelu(x Wᵀ + bias), exact
+    func linearGELU(_ x: Tensor, _ weight: any Weight) -> Tensor
+    /// silu(x Gᵀ + gate bias) * (x Uᵀ + up bias)
+    func swiGLU(_ x: Tensor, gate: any Weight, up: any Weight) -> Tensor
+    func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) -> Tensor
+    /// Rotates every head of x in place (x holds whole heads side by side).
+    func rotate(_ x: Tensor, headSize: Int, by table: RotaryTable)
+    /// Row i of the result is row index[i] of x.
+    func gatherRows(_ x: Tensor, _ index: [Int32]) -> Tensor
+    /// Row index[i] of target becomes row i of x.
+    func scatterRows(_ x: Tensor, _ index: [Int32], into target: Tensor)
+
+    // MARK: Attention
+
+    /// Bidirectional attention within segments; segment s spans rows segments[s] ..< segments[s + 1].
+    /// - Parameter qkv: [rows, 3 * heads.width]: queries, keys, values.
+    func segmentAttention(qkv: Tensor, heads: HeadLayout, segments: [Int32], format: WeightFormat) -> Tensor
+
+    /// Address space for `blockCount` blocks; memory is taken as blocks are first written.
+    func makeKVCache(_ shape: KVCacheShape, blockCount: Int) throws -> any KVCache
+    /// Stores keys and values of new tokens, [rows, kvHeads * headSize] each.
+    func append(keys: Tensor, values: Tensor, to cache: any KVCache, layer: Int, sequences: [SequenceSpan])
+    /// Causal attention of the new tokens over everything their sequences have in the cache, themselves included.
+    func cachedAttention(
+        queries: Tensor, heads: HeadLayout, cache: any KVCache, layer: Int, sequences: [SequenceSpan]
+    ) -> Tensor
+
+    /// Hints that work starts or pauses: workers of an active backend wait in a spin.
+    func setActive(_ active: Bool)
+}
