@@ -1,0 +1,175 @@
+/// Who owns which block of the KV cache, and which computed prefixes can be used again.
+///
+/// Full blocks form a tree: a block is found by the block before it and its own tokens, compared exactly. Blocks that no
+/// sequence holds stay in the tree until their memory is needed; then the one unused longest goes, children
+/// before parents. A sequence's last, partly filled block is kept too, and handed on whole to the sequence that continues it.
+struct KVPool {
+    /// What a cached position depends on besides its place: a token id, or a picture's content and the row within it.
+    typealias TokenKey = Int64
+    /// Identifies a full block in the tree, never used twice.
+    typealias NodeID = UInt64
+    static let root: NodeID = 0
+
+    private struct NodeKey: Hashable {
+        let parent: NodeID
+        let tokens: [TokenKey]
+    }
+    private struct Block {
+        var references = 0
+        var lastUse: UInt64 = 0
+        var entry: Entry?
+    }
+    /// What the pool remembers of a block's contents.
+    private enum Entry {
+        case full(NodeKey, id: NodeID)
+        case tail(parent: NodeID, tokens: [TokenKey])
+
+        var parent: NodeID {
+            switch self {
+            case .full(let key, _): key.parent
+            case .tail(let parent, _): parent
+            }
+        }
+    }
+
+    let blockTokens: Int
+    private var blocks: [Block]
+    private var free: [Int32]
+    private var nodes: [NodeKey: (id: NodeID, block: Int32)] = [:]
+    private var tails: [NodeID: [Int32]] = [:]
+    /// Entries under each node; a node with some is not evicted.
+    private var children: [NodeID: Int] = [:]
+    private var lastNode = root
+    private var clock: UInt64 = 0
+
+    init(blockCount: Int, blockTokens: Int) {
+        self.blockTokens = blockTokens
+        blocks = Array(repeating: Block(), count: blockCount)
+        free = (0..<Int32(blockCount)).reversed()
+    }
+
+    var blockCount: Int { blocks.count }
+    /// Blocks that sequences hold.
+    var usedBlocks: Int { blocks.count { $0.references > 0 } }
+
+    // MARK: Taking and giving back
+
+    /// A block for new tokens, its contents forgotten; nil when sequences hold every block.
+    mutating func allocate() -> Int32? {
+        if let block = free.popLast() {
+            blocks[Int(block)].references = 1
+            return block
+        }
+        guard let block = evictionCandidate() else { return nil }
+        forget(block)
+        blocks[Int(block)].references = 1
+        return block
+    }
+
+    private func evictionCandidate() -> Int32? {
+        var best: Int?
+        for (index, block) in blocks.enumerated() where block.references == 0 {
+            if case .full(_, let id) = block.entry, children[id, default: 0] > 0 { continue }
+            if best.map({ block.lastUse < blocks[$0].lastUse }) ?? true { best = index }
+        }
+        return best.map(Int32.init)
+    }
+
+    private mutating func forget(_ block: Int32) {
+        guard let entry = blocks[Int(block)].entry else { return }
+        switch entry {
+        case .full(let key, _): nodes[key] = nil
+        case .tail(let parent, _):
+            tails[parent]?.removeAll { $0 == block }
+            if tails[parent]?.isEmpty == true { tails[parent] = nil }
+        }
+        children[entry.parent, default: 0] -= 1
+        if children[entry.parent] == 0 { children[entry.parent] = nil }
+        blocks[Int(block)].entry = nil
+    }
+
+    /// Gives a sequence's blocks back. What they hold stays findable.
+    /// - Parameters:
+    ///   - tail: the tokens in the last block when it is partly filled, and the node before it.
+    mutating func release(_ held: [Int32], tail: (parent: NodeID, tokens: [TokenKey])?) {
+        clock += 1
+        for block in held {
+            let index = Int(block)
+            precondition(blocks[index].references > 0)
+            blocks[index].references -= 1
+            blocks[index].lastUse = clock
+        }
+        if let tail, let block = held.last, !tail.tokens.isEmpty, blocks[Int(block)].references == 0,
+            blocks[Int(block)].entry == nil
+        {
+            blocks[Int(block)].entry = .tail(parent: tail.parent, tokens: tail.tokens)
+            tails[tail.parent, default: []].append(block)
+            children[tail.parent, default: 0] += 1
+        }
+        for block in held where blocks[Int(block)].references == 0 && blocks[Int(block)].entry == nil {
+            free.append(block)
+        }
+    }
+
+    // MARK: Prefixes
+
+    /// What a sequence starts with.
+    struct Match {
+        var blocks: [Int32] = []
+        /// Positions that need not be computed.
+        var tokens = 0
+        /// The node of the last full block.
+        var node = KVPool.root
+    }
+
+    /// Takes the blocks that hold the longest computed prefix of `tokens`, at most `limit` positions of it.
+    mutating func match(_ tokens: [TokenKey], limit: Int) -> Match {
+        var match = Match()
+        clock += 1
+        while match.tokens + blockTokens <= limit {
+            let key = NodeKey(
+                parent: match.node, tokens: Array(tokens[match.tokens..<match.tokens + blockTokens]))
+            guard let node = nodes[key] else { break }
+            retain(node.block)
+            match.blocks.append(node.block)
+            match.tokens += blockTokens
+            match.node = node.id
+        }
+        takeTail(of: tokens, limit: limit, into: &match)
+        return match
+    }
+
+    private mutating func retain(_ block: Int32) {
+        blocks[Int(block)].references += 1
+        blocks[Int(block)].lastUse = clock
+    }
+
+    /// A partly filled block has one owner at a time: whoever continues it takes it out of the tree.
+    private mutating func takeTail(of tokens: [TokenKey], limit: Int, into match: inout Match) {
+        let rest = tokens[match.tokens..<max(match.tokens, limit)]
+        var best: (block: Int32, count: Int)?
+        for block in tails[match.node] ?? [] {
+            guard case .tail(_, let held) = blocks[Int(block)].entry else { continue }
+            let common = zip(held, rest).prefix { $0 == $1 }.count
+            if common > best?.count ?? 0 { best = (block, common) }
+        }
+        guard let best else { return }
+        forget(best.block)
+        retain(best.block)
+        match.blocks.append(best.block)
+        match.tokens += best.count
+    }
+
+    /// Makes a block that has just been filled findable.
+    /// - Returns: the node to continue from: of an equal block, when there is one already.
+    mutating func register(_ block: Int32, tokens: [TokenKey], after parent: NodeID) -> NodeID {
+        precondition(tokens.count == blockTokens && blocks[Int(block)].entry == nil)
+        let key = NodeKey(parent: parent, tokens: tokens)
+        if let existing = nodes[key] { return existing.id }
+        lastNode += 1
+        nodes[key] = (lastNode, block)
+        blocks[Int(block)].entry = .full(key, id: lastNode)
+        children[parent, default: 0] += 1
+        return lastNode
+    }
+}

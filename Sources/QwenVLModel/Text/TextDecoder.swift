@@ -1,0 +1,46 @@
+import Checkpoint
+package import TensorCore
+
+/// The language model: token ids and vision rows in, logits out.
+struct TextDecoder: Sendable {
+    private let embedding: any EmbeddingTable
+    private let layers: [DecoderLayer]
+    private let norm: Tensor
+    private let head: any Weight
+    private let mrope: MRoPE
+    private let epsilon: Float
+
+    /// - Parameter loader: at `model`.
+    init(config: ModelConfig.Text, loader: WeightLoader, head headLoader: WeightLoader) throws {
+        let table = try loader["embed_tokens"].tensor("weight", shape: [config.vocabularySize, config.hiddenSize])
+        embedding = loader.backend.makeEmbeddingTable(table)
+        layers = try (0..<config.layers).map {
+            try DecoderLayer(index: $0, config: config, loader: loader["layers"][$0])
+        }
+        norm = try loader.norm("norm", count: config.hiddenSize)
+        head = try headLoader.head(tiedTo: config.tiesWordEmbeddings ? table : nil, config: config)
+        mrope = MRoPE(config: config)
+        epsilon = Float(config.rmsNormEpsilon)
+    }
+
+    /// - Returns: logits [step.logitRows.count, vocabulary]
+    func forward(_ step: TextStep, cache: any KVCache, backend: any Backend, trace: ActivationTrace?) -> Tensor {
+        let h = backend.embed(step.tokens, embedding)
+        for rows in step.vision {
+            let index = (0..<rows.embeddings.rows).map { Int32(rows.firstRow + $0) }
+            backend.scatterRows(rows.embeddings, index, into: h)
+        }
+        trace?("text.embed", h)
+        let context = StepContext(
+            rotary: mrope.table(step.positions, backend: backend), cache: cache, sequences: step.sequences)
+        for (index, layer) in layers.enumerated() {
+            layer.apply(to: h, step: context, backend: backend)
+            trace?("text.layer.\(index)", h)
+        }
+        if let trace { trace("text.norm", backend.rmsNorm(h, weight: norm, epsilon: epsilon)) }
+        let wanted = backend.gatherRows(h, step.logitRows)
+        let logits = backend.linear(backend.rmsNorm(wanted, weight: norm, epsilon: epsilon), head)
+        trace?("logits", logits)
+        return logits
+    }
+}
