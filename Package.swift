@@ -29,7 +29,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "QwenVL", targets: ["QwenVL"]),
-        .executable(name: "qwenvl", targets: ["qwenvl"]),
+        .executable(name: "qwenvl", targets: ["QwenVLCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -61,8 +61,9 @@ let package = Package(
                 "QwenVLModel", "VisionInput", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint", "TensorCore",
             ],
             swiftSettings: swift),
+        // Named apart from QwenVL by more than case: file systems that ignore case would join the two.
         .executableTarget(
-            name: "qwenvl",
+            name: "QwenVLCommand",
             dependencies: ["QwenVL", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: swift),
         .executableTarget(

@@ -67,6 +67,8 @@ extension CPUBackend {
         return out
     }
 
+    package var kvBlockTokens: Int { Int(QV_KV_BLOCK_TOKENS) }
+
     package func makeKVCache(_ shape: KVCacheShape, blockCount: Int) throws -> any KVCache {
         let layerBytes = qv_kv_block_bytes(
             kernels, shape.format.kernelFormat, Int32(shape.kvHeads), Int32(shape.headSize))

@@ -19,16 +19,22 @@ package struct QwenVLModel: Sendable {
     private let text: TextDecoder
 
     /// Reads every tensor of the checkpoint once.
+    /// - Parameter progress: bytes of weights packed, of how many.
     /// - Throws: `CheckpointError` for a tensor that is missing, misshapen or left over; what the backend throws.
-    package init(config: ModelConfig, weights: WeightReader, backend: any Backend, formats: Formats) throws {
+    package init(
+        config: ModelConfig, weights: WeightReader, backend: any Backend, formats: Formats,
+        progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
         self.config = config
         self.formats = formats
+        let meter = LoadMeter(total: weights.totalBytes, report: progress)
         vision = try VisionTower(
             config: config.vision,
-            loader: WeightLoader(reader: weights["visual"], backend: backend, format: formats.vision))
-        let root = WeightLoader(reader: weights, backend: backend, format: formats.text)
+            loader: WeightLoader(reader: weights["visual"], backend: backend, format: formats.vision, meter: meter))
+        let root = WeightLoader(reader: weights, backend: backend, format: formats.text, meter: meter)
         text = try TextDecoder(config: config.text, loader: root["model"], head: root)
         try weights.finish()
+        meter.finish()
     }
 
     /// The picture's or video's rows for the language model.

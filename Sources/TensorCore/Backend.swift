@@ -48,6 +48,8 @@ package protocol Backend: AnyObject, Sendable {
     /// - Parameter qkv: [rows, 3 * heads.width]: queries, keys, values.
     func segmentAttention(qkv: Tensor, heads: HeadLayout, segments: [Int32], format: WeightFormat) -> Tensor
 
+    /// Tokens in a block of a KV cache.
+    var kvBlockTokens: Int { get }
     /// Address space for `blockCount` blocks; memory is taken as blocks are first written.
     func makeKVCache(_ shape: KVCacheShape, blockCount: Int) throws -> any KVCache
     /// Stores keys and values of new tokens, [rows, kvHeads * headSize] each.

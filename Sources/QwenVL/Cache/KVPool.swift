@@ -90,8 +90,8 @@ struct KVPool {
 
     /// Gives a sequence's blocks back. What they hold stays findable.
     /// - Parameters:
-    ///   - tail: the tokens in the last block when it is partly filled, and the node before it.
-    mutating func release(_ held: [Int32], tail: (parent: NodeID, tokens: [TokenKey])?) {
+    ///   - tail: the block that is partly filled, its tokens, and the node before it.
+    mutating func release(_ held: [Int32], tail: (block: Int32, parent: NodeID, tokens: [TokenKey])?) {
         clock += 1
         for block in held {
             let index = Int(block)
@@ -99,11 +99,10 @@ struct KVPool {
             blocks[index].references -= 1
             blocks[index].lastUse = clock
         }
-        if let tail, let block = held.last, !tail.tokens.isEmpty, blocks[Int(block)].references == 0,
-            blocks[Int(block)].entry == nil
-        {
-            blocks[Int(block)].entry = .tail(parent: tail.parent, tokens: tail.tokens)
-            tails[tail.parent, default: []].append(block)
+        if let tail {
+            precondition(blocks[Int(tail.block)].references == 0 && blocks[Int(tail.block)].entry == nil)
+            blocks[Int(tail.block)].entry = .tail(parent: tail.parent, tokens: tail.tokens)
+            tails[tail.parent, default: []].append(tail.block)
             children[tail.parent, default: 0] += 1
         }
         for block in held where blocks[Int(block)].references == 0 && blocks[Int(block)].entry == nil {

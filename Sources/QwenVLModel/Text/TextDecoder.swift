@@ -14,8 +14,8 @@ struct TextDecoder: Sendable {
     init(config: ModelConfig.Text, loader: WeightLoader, head headLoader: WeightLoader) throws {
         let table = try loader["embed_tokens"].tensor("weight", shape: [config.vocabularySize, config.hiddenSize])
         embedding = loader.backend.makeEmbeddingTable(table)
-        layers = try (0..<config.layers).map {
-            try DecoderLayer(index: $0, config: config, loader: loader["layers"][$0])
+        layers = try (0..<config.layers).map { index in
+            return try loader["layers"][index].module { try DecoderLayer(index: index, config: config, loader: $0) }
         }
         norm = try loader.norm("norm", count: config.hiddenSize)
         head = try headLoader.head(tiedTo: config.tiesWordEmbeddings ? table : nil, config: config)

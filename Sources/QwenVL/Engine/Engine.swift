@@ -1,0 +1,191 @@
+import Checkpoint
+import ChatTemplate
+import QwenTokenizer
+import QwenVLModel
+import TensorCore
+import VisionInput
+
+/// A loaded model that answers conversations, several at a time.
+///
+/// ```swift
+/// let engine = try await Engine.load("Qwen2.5-VL-3B-Instruct")
+/// let message = ChatMessage.user(.image(path: "cat.jpg"), .text("What is this?"))
+/// for try await event in engine.stream([message]) {
+///     if case .text(let delta) = event { print(delta.text, terminator: "") }
+/// }
+/// ```
+/// Everything that one engine computes runs on a thread of its own; calls from anywhere are safe.
+public actor Engine {
+    private nonisolated let thread: ComputeThread
+    /// The thread that computes.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Turns messages into what the model takes.
+    public nonisolated let processor: Processor
+    /// What the checkpoint says about generating.
+    public nonisolated let defaults: GenerationOptions
+    nonisolated let context: GenerationContext
+    nonisolated let options: EngineOptions
+
+    let model: QwenVLModel
+    let backend: any Backend
+    let cache: any KVCache
+    var pool: KVPool
+    var visionCache: VisionCache
+    var dump: ActivationDump?
+    /// Numbers for pictures' contents, so that prefixes compare exactly.
+    private var pictureNumbers: [PictureKey: Int64] = [:]
+
+    /// Sequences in the batch, in order of arrival.
+    var running: [RunningSequence] = []
+    var waiting: [RunningSequence] = []
+    var isRunning = false
+
+    /// Loads a checkpoint directory.
+    /// - Parameters:
+    ///   - directory: a directory in the layout of the Hugging Face hub.
+    ///   - progress: called on the compute thread as weights are read.
+    /// - Throws: ``QwenVLError``.
+    public static func load(
+        _ directory: String, options: EngineOptions = EngineOptions(),
+        progress: (@Sendable (LoadProgress) -> Void)? = nil
+    ) async throws -> Engine {
+        let thread = ComputeThread(name: "qwenvl compute")
+        do {
+            let processor = try Processor(directory: directory, appliesOrientation: options.appliesOrientation)
+            let loaded = try await ModelLoader(thread: thread).load(directory, options: options, progress: progress)
+            return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
+        } catch {
+            thread.stop()
+            throw QwenVLError(wrapping: error)
+        }
+    }
+
+    private init(thread: ComputeThread, loaded: LoadedModel, processor: Processor, options: EngineOptions) throws {
+        self.thread = thread
+        self.processor = processor
+        self.options = options
+        model = loaded.model
+        backend = loaded.backend
+        defaults = try GenerationOptions(checkpoint: loaded.generation)
+        let config = loaded.model.config
+        context = GenerationContext(
+            tokenizer: processor.tokenizer, endTokens: processor.endTokens(loaded.generation),
+            contextLength: config.text.contextLength, mergeSize: config.vision.mergeSize,
+            tokensPerSecond: config.vision.tokensPerSecond)
+        // One context of what most documents need; longer ones are asked for.
+        let tokens = options.cacheTokens ?? min(config.text.contextLength, 32_768)
+        let blockTokens = loaded.backend.kvBlockTokens
+        let blockCount = max(1, (tokens + blockTokens - 1) / blockTokens)
+        cache = try loaded.backend.makeKVCache(loaded.model.cacheShape, blockCount: blockCount)
+        pool = KVPool(blockCount: blockCount, blockTokens: blockTokens)
+        visionCache = VisionCache(byteLimit: options.visionCacheBytes)
+        dump = options.activationDump.map { ActivationDump(path: $0, backend: loaded.backend) }
+    }
+
+    deinit { thread.stop() }
+
+    // MARK: Asking
+
+    /// Answers one conversation, piece by piece. Ending the iteration ends the work within one step.
+    ///
+    /// - Parameter options: what is nil comes from the checkpoint (``defaults``).
+    /// - Returns: progress, pieces of text, and at the end the whole; throws ``QwenVLError``.
+    public nonisolated func stream(
+        _ messages: [ChatMessage], options: GenerationOptions = GenerationOptions()
+    ) -> AsyncThrowingStream<GenerationEvent, any Error> {
+        let cancellation = Cancellation()
+        return AsyncThrowingStream { output in
+            output.onTermination = { _ in cancellation.cancel() }
+            Task {
+                do {
+                    let options = try options.merged(over: defaults)
+                    let prompt = try await processor.prompt(messages)
+                    try await submit([
+                        GenerationRequest(
+                            prompt: prompt, options: options, cancellation: cancellation, output: output)
+                    ])
+                } catch {
+                    output.finish(throwing: QwenVLError(wrapping: error))
+                }
+            }
+        }
+    }
+
+    /// Answers one conversation.
+    /// - Throws: ``QwenVLError``; `CancellationError` when the task is cancelled.
+    public nonisolated func reply(
+        to messages: [ChatMessage], options: GenerationOptions = GenerationOptions()
+    ) async throws -> Completion {
+        try await Self.last(of: stream(messages, options: options))
+    }
+
+    /// Answers several conversations as one batch: each step of the model serves them all.
+    /// - Returns: the answers in the order of the conversations.
+    /// - Throws: the first error; the other conversations are given up.
+    public nonisolated func replies(
+        to conversations: [[ChatMessage]], options: GenerationOptions = GenerationOptions()
+    ) async throws -> [Completion] {
+        do {
+            let options = try options.merged(over: defaults)
+            var requests: [GenerationRequest] = []
+            var streams: [AsyncThrowingStream<GenerationEvent, any Error>] = []
+            for messages in conversations {
+                let prompt = try await processor.prompt(messages)
+                let cancellation = Cancellation()
+                let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
+                output.onTermination = { _ in cancellation.cancel() }
+                streams.append(stream)
+                requests.append(
+                    GenerationRequest(prompt: prompt, options: options, cancellation: cancellation, output: output))
+            }
+            try await submit(requests)
+            var completions: [Completion] = []
+            for stream in streams { completions.append(try await Self.last(of: stream)) }
+            return completions
+        } catch {
+            throw QwenVLError(wrapping: error)
+        }
+    }
+
+    private static func last(of stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> Completion {
+        for try await event in stream {
+            if case .finished(let completion) = event { return completion }
+        }
+        throw CancellationError()
+    }
+
+    // MARK: Work
+
+    /// Queues conversations; they join the batch at the next step.
+    private func submit(_ requests: [GenerationRequest]) throws {
+        let sequences = try requests.map { request in
+            try check(request.prompt)
+            return try RunningSequence(request, keys: keys(of: request.prompt), context: context)
+        }
+        waiting += sequences
+        guard !isRunning else { return }
+        isRunning = true
+        Task { await run() }
+    }
+
+    private func check(_ prompt: Prompt) throws {
+        let count = prompt.tokens.count
+        if count >= context.contextLength {
+            throw QwenVLError.promptTooLong(tokens: count, limit: context.contextLength, what: "the model's context")
+        }
+        let capacity = pool.blockCount * pool.blockTokens
+        if count >= capacity { throw QwenVLError.promptTooLong(tokens: count, limit: capacity, what: "the KV cache") }
+    }
+
+    /// What prefixes are compared by: token ids, and for pictures' placeholders, which are all alike, the content.
+    private func keys(of prompt: Prompt) -> [KVPool.TokenKey] {
+        var keys = prompt.tokens.map(KVPool.TokenKey.init)
+        for picture in prompt.pictures {
+            let number = pictureNumbers[picture.key] ?? Int64(pictureNumbers.count + 1)
+            pictureNumbers[picture.key] = number
+            for (row, token) in picture.tokens.enumerated() { keys[token] = number << 32 | Int64(row) }
+        }
+        return keys
+    }
+}

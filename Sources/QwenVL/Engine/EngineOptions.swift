@@ -1,0 +1,35 @@
+/// How a model is loaded and run.
+public struct EngineOptions: Sendable {
+    /// How weights are kept, and thereby the arithmetic.
+    public enum Weights: String, Sendable, CaseIterable, Codable {
+        /// Everything in float32: exact against the reference, twice the memory.
+        case float32
+        /// bfloat16 weights and products, float32 sums: what the official checkpoints are stored in.
+        case bfloat16
+    }
+
+    /// The format of both halves of the model.
+    public var weights: Weights = .bfloat16
+    /// Compute threads; nil for one per physical core.
+    public var threads: Int?
+    /// A kernel table by name (generic, avx2, avx512, avx512bf16, neon); nil for the best.
+    public var instructionSet: String?
+    /// Tokens that the KV cache holds, over all conversations; nil for one full context, at most 32,768.
+    /// Memory is taken as it is used.
+    public var cacheTokens: Int?
+    /// Prompt tokens that go through the model at a time. 512 rows keep products at full rate, and others
+    /// get their next token in between.
+    public var prefillChunk: Int = 512
+    /// Conversations that run through the model together.
+    public var maximumBatch: Int = 16
+    /// Bytes of vision results kept for pictures that are asked about again.
+    public var visionCacheBytes: Int = 256 << 20
+    /// Turns pictures upright by their EXIF orientation. The reference does not.
+    public var appliesOrientation = true
+
+    /// Records activations of the first prompt, for comparing layers with the reference.
+    package var activationDump: String?
+
+    /// The defaults.
+    public init() {}
+}

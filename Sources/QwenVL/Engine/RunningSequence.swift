@@ -1,0 +1,139 @@
+import QwenTokenizer
+import QwenVLModel
+import Synchronization
+
+/// Told by a caller that nobody waits any more; looked at once a step.
+final class Cancellation: Sendable {
+    private let flag = Atomic<Bool>(false)
+    var isCancelled: Bool { flag.load(ordering: .relaxed) }
+    func cancel() { flag.store(true, ordering: .relaxed) }
+}
+
+/// One conversation on its way to the engine.
+struct GenerationRequest: Sendable {
+    let prompt: Prompt
+    let options: GenerationOptions
+    let cancellation: Cancellation
+    let output: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+}
+
+/// One conversation on its way through the model: what it knows, what it holds, what it has said.
+/// Belongs to the engine's actor.
+final class RunningSequence {
+    let request: GenerationRequest
+    let context: GenerationContext
+
+    /// Prompt and answer.
+    private(set) var tokens: [Int32]
+    private(set) var keys: [KVPool.TokenKey]
+    private(set) var positions: MRoPEPositions
+
+    // What it holds of the cache.
+    var blocks: [Int32] = []
+    /// Tokens whose keys and values are in the cache.
+    var cached = 0
+    /// The node of the last full block, and how many full blocks there are.
+    var node = KVPool.root
+    var fullBlocks = 0
+
+    // What it has said.
+    private var sampler: Sampler
+    private var decoder: StreamingDecoder
+    private var stops: StopMatcher
+    private(set) var text = ""
+    private(set) var logprobs: [TokenLogprob] = []
+
+    var timings = Timings()
+    var reusedTokens = 0
+    var started: ContinuousClock.Instant?
+    var firstToken: ContinuousClock.Instant?
+
+    init(_ request: GenerationRequest, keys: [KVPool.TokenKey], context: GenerationContext) throws {
+        self.request = request
+        self.context = context
+        self.keys = keys
+        tokens = request.prompt.tokens
+        positions = MRoPEPositions(
+            spans: request.prompt.spans, mergeSize: context.mergeSize, tokensPerSecond: context.tokensPerSecond)
+        sampler = try Sampler(options: request.options, promptTokens: request.prompt.tokens)
+        decoder = StreamingDecoder(context.tokenizer, skipSpecial: true)
+        stops = StopMatcher(request.options.stop ?? [])
+        timings.processing = request.prompt.processing
+    }
+
+    var promptCount: Int { request.prompt.tokens.count }
+    var generatedCount: Int { tokens.count - promptCount }
+    /// Tokens still to go through the model.
+    var pending: Int { tokens.count - cached }
+    var isReadingPrompt: Bool { generatedCount == 0 }
+
+    /// Chooses the next token from its logits and tells the caller.
+    /// - Returns: why the answer ends with it, or nil.
+    func advance(logits: UnsafeBufferPointer<Float>) throws -> FinishReason? {
+        if firstToken == nil { firstToken = .now }
+        let logprob = try request.options.logprobs.map { count in
+            // Filled in below, once the token is known.
+            (count, try LogitsSummary(logits))
+        }
+        let token = try sampler.sample(logits)
+        let entry = logprob.map { $1.logprob(of: token, alternatives: $0, logits: logits, tokenizer: context.tokenizer) }
+        tokens.append(token)
+        keys.append(KVPool.TokenKey(token))
+        positions.appendText(count: 1)
+        if let entry { logprobs.append(entry) }
+        let ends = !(request.options.ignoreEndOfSequence ?? false) && context.endTokens.contains(token)
+        let stopped = ends || (request.options.stopTokenIDs ?? []).contains(Int(token))
+        let piece = stopped ? "" : try decoder.push(token)
+        let matched = deliver(stops.push(piece), token: token, logprob: entry)
+        if stopped || matched { return .stop }
+        if let limit = request.options.maxTokens, generatedCount >= limit { return .length }
+        return tokens.count >= context.contextLength ? .length : nil
+    }
+
+    /// - Returns: whether a stop string came.
+    private func deliver(_ match: StopMatcher.Output, token: Int32, logprob: TokenLogprob?) -> Bool {
+        text += match.text
+        request.output.yield(
+            .text(TextDelta(text: match.text, tokenIDs: [Int(token)], logprobs: logprob.map { [$0] } ?? [])))
+        return match.stopped
+    }
+
+    /// Ends the answer: what was held back comes out, and the caller gets the whole.
+    func finish(_ reason: FinishReason) {
+        var rest = ""
+        if !stops.hasMatched {
+            rest = stops.push(decoder.finish()).text + stops.finish()
+        }
+        if !rest.isEmpty {
+            text += rest
+            request.output.yield(.text(TextDelta(text: rest, tokenIDs: [], logprobs: [])))
+        }
+        if let started, let firstToken {
+            timings.prefill = started.duration(to: firstToken).seconds - timings.vision
+            timings.decode = firstToken.duration(to: .now).seconds
+        }
+        request.output.yield(
+            .finished(
+                Completion(
+                    text: text, tokenIDs: tokens.dropFirst(promptCount).map(Int.init),
+                    promptTokenIDs: request.prompt.tokens.map(Int.init), finishReason: reason,
+                    usage: Usage(
+                        promptTokens: promptCount, completionTokens: generatedCount, cachedTokens: reusedTokens),
+                    logprobs: request.options.logprobs == nil ? nil : logprobs, timings: timings,
+                    pictures: request.prompt.pictures.map(\.report))))
+        request.output.finish()
+    }
+}
+
+/// What all of an engine's sequences share.
+struct GenerationContext: Sendable {
+    let tokenizer: Tokenizer
+    let endTokens: Set<Int32>
+    let contextLength: Int
+    let mergeSize: Int
+    let tokensPerSecond: Int
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

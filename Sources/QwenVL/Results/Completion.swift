@@ -1,0 +1,86 @@
+/// Why an answer ended.
+public enum FinishReason: String, Sendable, Codable {
+    /// The model ended its turn, or a stop string or stop token came.
+    case stop
+    /// The limit on new tokens, or the end of the context, was reached.
+    case length
+}
+
+/// Tokens taken in and given out.
+public struct Usage: Sendable, Hashable, Codable {
+    /// Tokens of the prompt, those of pictures included.
+    public var promptTokens: Int
+    /// Tokens of the answer, the one that ended it included.
+    public var completionTokens: Int
+    /// Tokens of the prompt that were in the cache already and cost nothing.
+    public var cachedTokens: Int
+}
+
+/// Where the time went, in seconds.
+public struct Timings: Sendable, Hashable, Codable {
+    /// Decoding, resizing and cutting up pictures, and encoding text.
+    public var processing: Double = 0
+    /// The vision tower.
+    public var vision: Double = 0
+    /// The prompt through the language model, up to the first new token.
+    public var prefill: Double = 0
+    /// From the first new token to the last.
+    public var decode: Double = 0
+}
+
+/// What the model saw of a picture: coordinates in answers are in pixels of `processed`.
+public struct PictureReport: Sendable, Hashable, Codable {
+    /// A width and a height in pixels.
+    public struct Size: Sendable, Hashable, Codable {
+        /// Pixels from left to right.
+        public var width: Int
+        /// Pixels from top to bottom.
+        public var height: Int
+    }
+    /// The picture as it came, turned upright.
+    public var original: Size
+    /// The picture as the model saw it.
+    public var processed: Size
+    /// Tokens that the language model gets for it.
+    public var tokens: Int
+}
+
+/// A whole answer.
+public struct Completion: Sendable {
+    /// The answer without special tokens, cut before a stop string.
+    public var text: String
+    /// Ids of the answer, the one that ended it included.
+    public var tokenIDs: [Int]
+    /// Ids of the prompt.
+    public var promptTokenIDs: [Int]
+    /// Why it ended.
+    public var finishReason: FinishReason
+    /// Token counts.
+    public var usage: Usage
+    /// One entry for each id of the answer, when asked for.
+    public var logprobs: [TokenLogprob]?
+    /// Where the time went.
+    public var timings: Timings
+    /// The conversation's pictures, in order.
+    public var pictures: [PictureReport]
+}
+
+/// What arrives while an answer is made.
+public enum GenerationEvent: Sendable {
+    /// The prompt is being read: positions done, of how many.
+    case prompt(done: Int, total: Int)
+    /// More of the answer; joined, these are the answer's text.
+    case text(TextDelta)
+    /// The end, with everything.
+    case finished(Completion)
+}
+
+/// The next piece of an answer.
+public struct TextDelta: Sendable {
+    /// Whole characters; may be empty while a character or a possible stop string is incomplete.
+    public var text: String
+    /// The tokens that have been chosen since the last piece.
+    public var tokenIDs: [Int]
+    /// One entry for each of them, when asked for.
+    public var logprobs: [TokenLogprob]
+}

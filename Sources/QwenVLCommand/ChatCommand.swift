@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+import QwenVL
+
+/// Questions and answers in turns.
+struct ChatCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chat", abstract: "Ask in turns; what was said before stays known.",
+        discussion: """
+            Lines that begin with a slash are commands:
+              /image PATH   show a picture with the next question
+              /forget       begin a new conversation
+              /quit         end (or Ctrl-D)
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pictures") var pictures: PictureOptions
+    @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+
+    @Option(help: "A system prompt instead of the template's own.")
+    var system: String?
+
+    @Flag(name: [.short, .long], help: "No lines of statistics.")
+    var quiet = false
+
+    func run() async throws {
+        let engine = try await model.load(model.engineOptions)
+        let opening = system.map { [ChatMessage.system($0)] } ?? []
+        var messages = opening
+        var images = pictures.image
+        Terminal.note("/image PATH shows a picture, /forget begins anew, /quit ends.")
+        while let line = prompt() {
+            switch Line(line) {
+            case .empty: continue
+            case .quit: return
+            case .forget:
+                messages = opening
+                images = []
+            case .image(let path):
+                guard FileManager.default.isReadableFile(atPath: path) else {
+                    Terminal.error("cannot read \(path)")
+                    continue
+                }
+                images.append(path)
+            case .unknown(let command):
+                Terminal.error("unknown command \(command); there are /image PATH, /forget, /quit")
+            case .question(let text):
+                var turn = pictures
+                turn.image = images
+                if let answer = try await ask(text, turn: turn, after: messages, engine: engine) {
+                    messages += [turn.message(text), .assistant(answer)]
+                    images = []
+                }
+            }
+        }
+    }
+
+    private func prompt() -> String? {
+        if Terminal.inputIsTerminal { FileHandle.standardError.write(Data("\n> ".utf8)) }
+        return readLine()
+    }
+
+    /// - Returns: the answer; nil when the question could not be used, which has been said and loses nothing.
+    private func ask(
+        _ text: String, turn: PictureOptions, after messages: [ChatMessage], engine: Engine
+    ) async throws -> String? {
+        do {
+            let completion = try await AnswerPrinter.print(
+                messages + [turn.message(text)], engine: engine, options: sampling.generationOptions)
+            if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
+            return completion.text
+        } catch let error as QwenVLError where error.isUserError {
+            Terminal.error(error.description)
+            return nil
+        }
+    }
+
+    /// What a line asks for.
+    private enum Line {
+        case empty, quit, forget
+        case image(String)
+        case unknown(String)
+        case question(String)
+
+        init(_ line: String) {
+            let text = line.trimmingCharacters(in: .whitespaces)
+            let words = text.split(separator: " ", maxSplits: 1).map(String.init)
+            switch words.first {
+            case nil: self = .empty
+            case "/quit", "/exit": self = .quit
+            case "/forget": self = .forget
+            case "/image" where words.count == 2: self = .image(words[1])
+            case let word? where word.hasPrefix("/") && !word.dropFirst().contains("/"): self = .unknown(word)
+            default: self = .question(text)
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import QwenVL
+
+extension EngineOptions.Weights: ExpressibleByArgument {}
+
+/// Which model, and how it runs.
+struct ModelOptions: ParsableArguments {
+    @Option(name: [.short, .long], help: "The model's directory.")
+    var model: String?
+
+    @Option(help: "How weights are kept, and so the arithmetic.")
+    var weights: EngineOptions.Weights = .bfloat16
+
+    @Option(help: "Compute threads (default: one per physical core).")
+    var threads: Int?
+
+    @Option(help: "Tokens that the KV cache holds (default: one context, at most 32768).")
+    var cacheTokens: Int?
+
+    @Flag(help: "Ignore the EXIF orientation of pictures, as the reference does.")
+    var ignoreOrientation = false
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads: expected 1 to 1024, found \(threads)")
+        }
+        if let cacheTokens, !(64...16_777_216).contains(cacheTokens) {
+            throw ValidationError("--cache-tokens: expected 64 to 16777216, found \(cacheTokens)")
+        }
+    }
+
+    var engineOptions: EngineOptions {
+        var options = EngineOptions()
+        options.weights = weights
+        options.threads = threads
+        options.cacheTokens = cacheTokens
+        options.appliesOrientation = !ignoreOrientation
+        return options
+    }
+
+    /// The model that was named, or that the environment names, or the demo model.
+    func directory() throws -> String {
+        if let model { return model }
+        if let named = ProcessInfo.processInfo.environment["QWENVL_MODEL"], !named.isEmpty { return named }
+        for place in Self.demoPlaces where FileManager.default.fileExists(atPath: place + "/config.json") {
+            return place
+        }
+        throw ValidationError("no model: name one with --model DIR, or set QWENVL_MODEL")
+    }
+
+    /// The demo model lies in the repository; the program may run from there, or from its build folder.
+    private static var demoPlaces: [String] {
+        var places = ["Models/demo"]
+        if var folder = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent() {
+            for _ in 0..<4 {
+                places.append(folder.appending(path: "Models/demo").path)
+                folder.deleteLastPathComponent()
+            }
+        }
+        return places
+    }
+
+    /// Loads the model, showing how far it has come.
+    func load(_ options: EngineOptions) async throws -> Engine {
+        let directory = try directory()
+        let line = ProgressLine()
+        defer { line.clear() }
+        return try await Engine.load(directory, options: options) { progress in
+            line.show("loading \(directory): \(Int(progress.fraction * 100)) %")
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import QwenVL
+
+/// How tokens are chosen; what is not given comes from the model's generation_config.json.
+struct SamplingOptions: ParsableArguments {
+    @Option(help: "End the answer after this many tokens.")
+    var maxNewTokens: Int?
+
+    @Option(help: "Sampling temperature; 0 takes the most probable token.")
+    var temperature: Double?
+
+    @Option(help: "Sample among this many most probable tokens.")
+    var topK: Int?
+
+    @Option(help: "Sample among the most probable tokens that reach this probability together.")
+    var topP: Double?
+
+    @Option(help: "Leave out tokens less probable than this share of the most probable one.")
+    var minP: Double?
+
+    @Option(help: "Penalty on every token that occurred, prompt included (1: none).")
+    var repetitionPenalty: Double?
+
+    @Option(help: "Penalty on every token that the answer has (-2 to 2).")
+    var presencePenalty: Double?
+
+    @Option(help: "Penalty on the answer's tokens by how often they occurred (-2 to 2).")
+    var frequencyPenalty: Double?
+
+    @Option(help: "Seed that makes sampling repeatable.")
+    var seed: UInt64?
+
+    @Option(help: "Text that ends the answer; may be given several times.")
+    var stop: [String] = []
+
+    @Flag(help: "Go on past the model's own end of turn.")
+    var ignoreEos = false
+
+    var generationOptions: GenerationOptions {
+        var options = GenerationOptions()
+        options.maxTokens = maxNewTokens
+        options.temperature = temperature
+        options.topK = topK
+        options.topP = topP
+        options.minP = minP
+        options.repetitionPenalty = repetitionPenalty
+        options.presencePenalty = presencePenalty
+        options.frequencyPenalty = frequencyPenalty
+        options.seed = seed
+        options.stop = stop.isEmpty ? nil : stop
+        options.ignoreEndOfSequence = ignoreEos ? true : nil
+        return options
+    }
+}
+
+/// Limits on pictures named on the command line.
+struct PictureOptions: ParsableArguments {
+    @Option(name: [.short, .long], help: "A picture (JPEG, PNG, WebP); may be given several times.")
+    var image: [String] = []
+
+    @Option(help: "Enlarge pictures to at least this many pixels.")
+    var minPixels: Int?
+
+    @Option(help: "Reduce pictures to at most this many pixels.")
+    var maxPixels: Int?
+
+    func validate() throws {
+        for (name, value) in [("--min-pixels", minPixels), ("--max-pixels", maxPixels)] {
+            if let value, value <= 0 { throw ValidationError("\(name): expected a positive number, found \(value)") }
+        }
+    }
+
+    func message(_ text: String) -> ChatMessage {
+        guard !image.isEmpty else { return .user(text) }
+        let pictures = image.map {
+            ContentPart.image(ImagePart(.path($0), minPixels: minPixels, maxPixels: maxPixels))
+        }
+        return .user(pictures + [.text(text)])
+    }
+}
