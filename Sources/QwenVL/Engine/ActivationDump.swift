@@ -17,4 +17,14 @@ final class ActivationDump {
     var trace: ActivationTrace {
         { [self] name, tensor in tensors.append((name, [tensor.rows, tensor.columns], backend.read(tensor))) }
     }
+
+    func write() throws {
+        let writer = try SafetensorsWriter(
+            path: path,
+            tensors: tensors.map {
+                SafetensorsWriter.Declaration(name: $0.name, type: .float32, shape: Shape($0.shape))
+            })
+        for tensor in tensors { try writer.append(tensor.values, to: tensor.name) }
+        try writer.finish()
+    }
 }

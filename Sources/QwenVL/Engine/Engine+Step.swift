@@ -39,8 +39,7 @@ extension Engine {
         let logits = model.forward(step, cache: cache, backend: backend, trace: dump?.trace)
         for (sequence, count) in shares { advanceCache(of: sequence, by: count) }
         answer(asked, logits: backend.read(logits), vocabulary: logits.columns)
-        dump?.write()
-        dump = nil
+        writeDump()
     }
 
     // MARK: Joining and leaving
@@ -168,6 +167,20 @@ extension Engine {
             } catch {
                 remove(sequence)
                 sequence.request.output.finish(throwing: error)
+            }
+        }
+    }
+
+    /// Layers are compared on the first prompt's pass alone.
+    private func writeDump() {
+        defer { dump = nil }
+        do {
+            try dump?.write()
+        } catch {
+            // Whoever asked for the file waits for these answers.
+            for sequence in running {
+                remove(sequence)
+                sequence.request.output.finish(throwing: QwenVLError.wrapping(error))
             }
         }
     }

@@ -57,7 +57,7 @@ public actor Engine {
             return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
         } catch {
             thread.stop()
-            throw QwenVLError(wrapping: error)
+            throw QwenVLError.wrapping(error)
         }
     }
 
@@ -67,10 +67,11 @@ public actor Engine {
         self.options = options
         model = loaded.model
         backend = loaded.backend
-        defaults = try GenerationOptions(checkpoint: loaded.generation)
+        defaults = GenerationOptions(
+            checkpoint: loaded.generation, endTokens: processor.endTokens(loaded.generation))
         let config = loaded.model.config
         context = GenerationContext(
-            tokenizer: processor.tokenizer, endTokens: processor.endTokens(loaded.generation),
+            tokenizer: processor.tokenizer, vocabularySize: config.text.vocabularySize,
             contextLength: config.text.contextLength, mergeSize: config.vision.mergeSize,
             tokensPerSecond: config.vision.tokensPerSecond)
         // One context of what most documents need; longer ones are asked for.
@@ -99,14 +100,14 @@ public actor Engine {
             output.onTermination = { _ in cancellation.cancel() }
             Task {
                 do {
-                    let options = try options.merged(over: defaults)
+                    let options = options.merged(over: defaults)
                     let prompt = try await processor.prompt(messages)
                     try await submit([
                         GenerationRequest(
                             prompt: prompt, options: options, cancellation: cancellation, output: output)
                     ])
                 } catch {
-                    output.finish(throwing: QwenVLError(wrapping: error))
+                    output.finish(throwing: QwenVLError.wrapping(error))
                 }
             }
         }
@@ -127,7 +128,7 @@ public actor Engine {
         to conversations: [[ChatMessage]], options: GenerationOptions = GenerationOptions()
     ) async throws -> [Completion] {
         do {
-            let options = try options.merged(over: defaults)
+            let options = options.merged(over: defaults)
             var requests: [GenerationRequest] = []
             var streams: [AsyncThrowingStream<GenerationEvent, any Error>] = []
             for messages in conversations {
@@ -144,7 +145,7 @@ public actor Engine {
             for stream in streams { completions.append(try await Self.last(of: stream)) }
             return completions
         } catch {
-            throw QwenVLError(wrapping: error)
+            throw QwenVLError.wrapping(error)
         }
     }
 

@@ -40,6 +40,7 @@ final class RunningSequence {
     private var sampler: Sampler
     private var decoder: StreamingDecoder
     private var stops: StopMatcher
+    private let endTokens: Set<Int>
     private(set) var text = ""
     private(set) var logprobs: [TokenLogprob] = []
 
@@ -55,8 +56,11 @@ final class RunningSequence {
         tokens = request.prompt.tokens
         positions = MRoPEPositions(
             spans: request.prompt.spans, mergeSize: context.mergeSize, tokensPerSecond: context.tokensPerSecond)
-        sampler = try Sampler(options: request.options, promptTokens: request.prompt.tokens)
+        sampler = try Sampler(
+            SamplingParameters(request.options), vocabularySize: context.vocabularySize,
+            prompt: request.prompt.tokens.lazy.map(Int.init))
         decoder = StreamingDecoder(context.tokenizer, skipSpecial: true)
+        endTokens = request.options.endTokens
         stops = StopMatcher(request.options.stop ?? [])
         timings.processing = request.prompt.processing
     }
@@ -71,39 +75,25 @@ final class RunningSequence {
     /// - Returns: why the answer ends with it, or nil.
     func advance(logits: UnsafeBufferPointer<Float>) throws -> FinishReason? {
         if firstToken == nil { firstToken = .now }
-        let logprob = try request.options.logprobs.map { count in
-            // Filled in below, once the token is known.
-            (count, try LogitsSummary(logits))
-        }
-        let token = try sampler.sample(logits)
-        let entry = logprob.map { $1.logprob(of: token, alternatives: $0, logits: logits, tokenizer: context.tokenizer) }
-        tokens.append(token)
+        let token = try sampler.next(logits)
+        let logprob = try request.options.logprobs.map { try TokenLogprob(token, logits: logits, top: $0) }
+        tokens.append(Int32(token))
         keys.append(KVPool.TokenKey(token))
         positions.appendText(count: 1)
-        if let entry { logprobs.append(entry) }
-        let ends = !(request.options.ignoreEndOfSequence ?? false) && context.endTokens.contains(token)
-        let stopped = ends || (request.options.stopTokenIDs ?? []).contains(Int(token))
-        let piece = stopped ? "" : try decoder.push(token)
-        let matched = deliver(stops.push(piece), token: token, logprob: entry)
-        if stopped || matched { return .stop }
+        if let logprob { logprobs.append(logprob) }
+        let ended = endTokens.contains(token)
+        let piece = ended ? "" : stops.push(try decoder.push(Int32(token)))
+        text += piece
+        request.output.yield(
+            .text(TextDelta(text: piece, tokenIDs: [token], logprobs: logprob.map { [$0] } ?? [])))
+        if ended || stops.match != nil { return .stop }
         if let limit = request.options.maxTokens, generatedCount >= limit { return .length }
         return tokens.count >= context.contextLength ? .length : nil
     }
 
-    /// - Returns: whether a stop string came.
-    private func deliver(_ match: StopMatcher.Output, token: Int32, logprob: TokenLogprob?) -> Bool {
-        text += match.text
-        request.output.yield(
-            .text(TextDelta(text: match.text, tokenIDs: [Int(token)], logprobs: logprob.map { [$0] } ?? [])))
-        return match.stopped
-    }
-
     /// Ends the answer: what was held back comes out, and the caller gets the whole.
     func finish(_ reason: FinishReason) {
-        var rest = ""
-        if !stops.hasMatched {
-            rest = stops.push(decoder.finish()).text + stops.finish()
-        }
+        let rest = stops.push(decoder.finish()) + stops.finish()
         if !rest.isEmpty {
             text += rest
             request.output.yield(.text(TextDelta(text: rest, tokenIDs: [], logprobs: [])))
@@ -128,7 +118,7 @@ final class RunningSequence {
 /// What all of an engine's sequences share.
 struct GenerationContext: Sendable {
     let tokenizer: Tokenizer
-    let endTokens: Set<Int32>
+    let vocabularySize: Int
     let contextLength: Int
     let mergeSize: Int
     let tokensPerSecond: Int
