@@ -93,6 +93,9 @@ package struct WeightReader {
         try optionalTensor(name, shape: [count])
     }
 
+    /// Bytes of all tensors of the checkpoint.
+    package var totalBytes: Int { ledger.index.tensors.values.reduce(0) { $0 + $1.entry.range.count } }
+
     // MARK: - Pages
 
     /// Hints how the pages of all tensors under this cursor are about to be used: `.willNeed` a layer ahead while

@@ -1,5 +1,5 @@
-package import Checkpoint
-package import TensorCore
+import Checkpoint
+import TensorCore
 
 /// Reads weights at one place of the checkpoint and hands them to the backend.
 struct WeightLoader {

@@ -18,7 +18,8 @@ struct RotaryFrequencies: Sendable {
     /// - Parameter scaling: YaRN (https://arxiv.org/abs/2309.00071), or nil.
     init(headSize: Int, theta: Float, scaling: ModelConfig.YaRN?) {
         guard let scaling else {
-            self.init(dimensions: headSize, base: theta)
+            values = Self.plain(dimensions: headSize, base: theta).map { 1 / $0 }
+            scale = 1
             return
         }
         // The correction range counts rotations within the original length, as the paper has it.

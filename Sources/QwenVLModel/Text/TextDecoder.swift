@@ -1,5 +1,5 @@
 import Checkpoint
-package import TensorCore
+import TensorCore
 
 /// The language model: token ids and vision rows in, logits out.
 struct TextDecoder: Sendable {

@@ -1,6 +1,6 @@
 import Checkpoint
 import Foundation
-package import TensorCore
+import TensorCore
 
 /// All that depends on a grid but not on its pixels: computed once per grid.
 struct VisionPlan: Sendable {

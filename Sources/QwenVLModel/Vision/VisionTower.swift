@@ -1,5 +1,5 @@
 import Checkpoint
-package import TensorCore
+import TensorCore
 
 /// The vision transformer: patches in, rows of the language model's width out.
 struct VisionTower: Sendable {
