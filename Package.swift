@@ -92,7 +92,9 @@ let package = Package(
             name: "CheckpointTests", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend"], swiftSettings: swift),
         .testTarget(
-            name: "QwenVLTests", dependencies: ["QwenVL"], resources: [.copy("Fixtures")], swiftSettings: swift),
+            name: "QwenVLTests",
+            dependencies: ["QwenVL", "QwenVLModel", "CPUBackend", "TensorCore", "Checkpoint"],
+            resources: [.copy("Fixtures")], swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

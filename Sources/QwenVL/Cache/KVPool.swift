@@ -3,12 +3,12 @@
 /// Full blocks form a tree: a block is found by the block before it and its own tokens, compared exactly. Blocks that no
 /// sequence holds stay in the tree until their memory is needed; then the one unused longest goes, children
 /// before parents. A sequence's last, partly filled block is kept too, and handed on whole to the sequence that continues it.
-struct KVPool {
+package struct KVPool {
     /// What a cached position depends on besides its place: a token id, or a picture's content and the row within it.
-    typealias TokenKey = Int64
+    package typealias TokenKey = Int64
     /// Identifies a full block in the tree, never used twice.
-    typealias NodeID = UInt64
-    static let root: NodeID = 0
+    package typealias NodeID = UInt64
+    package static let root: NodeID = 0
 
     private struct NodeKey: Hashable {
         let parent: NodeID
@@ -32,7 +32,7 @@ struct KVPool {
         }
     }
 
-    let blockTokens: Int
+    package let blockTokens: Int
     private var blocks: [Block]
     private var free: [Int32]
     private var nodes: [NodeKey: (id: NodeID, block: Int32)] = [:]
@@ -42,20 +42,20 @@ struct KVPool {
     private var lastNode = root
     private var clock: UInt64 = 0
 
-    init(blockCount: Int, blockTokens: Int) {
+    package init(blockCount: Int, blockTokens: Int) {
         self.blockTokens = blockTokens
         blocks = Array(repeating: Block(), count: blockCount)
         free = (0..<Int32(blockCount)).reversed()
     }
 
-    var blockCount: Int { blocks.count }
+    package var blockCount: Int { blocks.count }
     /// Blocks that sequences hold.
-    var usedBlocks: Int { blocks.count { $0.references > 0 } }
+    package var usedBlocks: Int { blocks.count { $0.references > 0 } }
 
     // MARK: Taking and giving back
 
     /// A block for new tokens, its contents forgotten; nil when sequences hold every block.
-    mutating func allocate() -> Int32? {
+    package mutating func allocate() -> Int32? {
         if let block = free.popLast() {
             blocks[Int(block)].references = 1
             return block
@@ -91,7 +91,7 @@ struct KVPool {
     /// Gives a sequence's blocks back. What they hold stays findable.
     /// - Parameters:
     ///   - tail: the block that is partly filled, its tokens, and the node before it.
-    mutating func release(_ held: [Int32], tail: (block: Int32, parent: NodeID, tokens: [TokenKey])?) {
+    package mutating func release(_ held: [Int32], tail: (block: Int32, parent: NodeID, tokens: [TokenKey])?) {
         clock += 1
         for block in held {
             let index = Int(block)
@@ -113,16 +113,16 @@ struct KVPool {
     // MARK: Prefixes
 
     /// What a sequence starts with.
-    struct Match {
-        var blocks: [Int32] = []
+    package struct Match {
+        package var blocks: [Int32] = []
         /// Positions that need not be computed.
-        var tokens = 0
+        package var tokens = 0
         /// The node of the last full block.
-        var node = KVPool.root
+        package var node = KVPool.root
     }
 
     /// Takes the blocks that hold the longest computed prefix of `tokens`, at most `limit` positions of it.
-    mutating func match(_ tokens: [TokenKey], limit: Int) -> Match {
+    package mutating func match(_ tokens: [TokenKey], limit: Int) -> Match {
         var match = Match()
         clock += 1
         while match.tokens + blockTokens <= limit {
@@ -161,7 +161,7 @@ struct KVPool {
 
     /// Makes a block that has just been filled findable.
     /// - Returns: the node to continue from: of an equal block, when there is one already.
-    mutating func register(_ block: Int32, tokens: [TokenKey], after parent: NodeID) -> NodeID {
+    package mutating func register(_ block: Int32, tokens: [TokenKey], after parent: NodeID) -> NodeID {
         precondition(tokens.count == blockTokens && blocks[Int(block)].entry == nil)
         let key = NodeKey(parent: parent, tokens: tokens)
         if let existing = nodes[key] { return existing.id }

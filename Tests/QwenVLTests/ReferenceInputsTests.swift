@@ -1,0 +1,32 @@
+import Crypto
+import Foundation
+import QwenVL
+import Testing
+
+/// The processor against the reference: everything it makes is equal, pixel values bit for bit.
+@Suite struct ReferenceInputsTests {
+    @Test(arguments: FixtureLibrary.conversations)
+    func equalInputs(_ name: String) async throws {
+        let directory = try FixtureLibrary.directory("tied-bfloat16")
+        // The reference does not turn pictures; the fixtures' have no orientation either way.
+        let processor = try Processor(directory: directory.path)
+        let conversations = try FixtureLibrary.messages(name)
+        let golden: GoldenInputs = try FixtureLibrary.golden("Inputs/\(name)")
+        #expect(try conversations.map { try processor.render($0) } == golden.texts)
+        let batch = try await processor.process(conversations)
+        #expect(batch.inputIDs == golden.input_ids.flatMap { $0 })
+        #expect(batch.attentionMask == golden.attention_mask.flatMap { $0 })
+        #expect(batch.positionIDs == golden.position_ids.flatMap { $0.flatMap { $0 } })
+        #expect(batch.ropeDeltas == golden.rope_deltas)
+        #expect(batch.imageGrids == (golden.image_grid_thw ?? []).flatMap { $0 })
+        let pixels = batch.pixelValues
+        guard let expected = golden.pixel_values else {
+            #expect(pixels.isEmpty)
+            return
+        }
+        #expect(pixels.count == expected.shape.reduce(1, *))
+        for (place, value) in zip(expected.at, expected.values) { #expect(pixels[place] == value) }
+        let digest = pixels.withUnsafeBytes { SHA256.hash(data: $0) }
+        #expect(digest.map { String(format: "%02x", $0) }.joined() == expected.sha256)
+    }
+}
