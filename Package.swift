@@ -32,7 +32,8 @@ let package = Package(
         .executable(name: "qwenvl", targets: ["QwenVLCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
     ],
     targets: [
         // C: kernels, and thin shims over C libraries.
@@ -59,6 +60,7 @@ let package = Package(
             name: "QwenVL",
             dependencies: [
                 "QwenVLModel", "VisionInput", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint", "TensorCore",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: swift),
         // Named apart from QwenVL by more than case: file systems that ignore case would join the two.
@@ -93,7 +95,10 @@ let package = Package(
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend"], swiftSettings: swift),
         .testTarget(
             name: "QwenVLTests",
-            dependencies: ["QwenVL", "QwenVLModel", "CPUBackend", "TensorCore", "Checkpoint"],
+            dependencies: [
+                "QwenVL", "QwenVLModel", "CPUBackend", "TensorCore", "Checkpoint",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             resources: [.copy("Fixtures")], swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

@@ -4,6 +4,7 @@ package struct GenerationConfig: Sendable, Equatable, Codable {
     package var temperature: Double?
     package var topK: Int?
     package var topP: Double?
+    package var minP: Double?
     package var repetitionPenalty: Double?
     /// The ids that end an answer; the file has one or a list.
     package var eosTokenIDs: [Int]?
@@ -21,6 +22,7 @@ package struct GenerationConfig: Sendable, Equatable, Codable {
         temperature = try fields.number("temperature", in: 0...1e6)
         topK = try fields.integer("top_k", in: ids)
         topP = try fields.number("top_p", in: 0...1)
+        minP = try fields.number("min_p", in: 0...1)
         repetitionPenalty = try fields.number("repetition_penalty", in: 1e-6...1e6)
         if case .array? = try fields.value("eos_token_id") {
             eosTokenIDs = try fields.integers("eos_token_id", in: ids)

@@ -67,8 +67,9 @@ public actor Engine {
         self.options = options
         model = loaded.model
         backend = loaded.backend
-        defaults = GenerationOptions(
-            checkpoint: loaded.generation, endTokens: processor.endTokens(loaded.generation))
+        var defaults = GenerationOptions(loaded.generation)
+        if defaults.endOfSequenceIDs == nil { defaults.endOfSequenceIDs = processor.turnEndTokens }
+        self.defaults = defaults
         let config = loaded.model.config
         context = GenerationContext(
             tokenizer: processor.tokenizer, vocabularySize: config.text.vocabularySize,

@@ -82,7 +82,9 @@ final class RunningSequence {
         positions.appendText(count: 1)
         if let logprob { logprobs.append(logprob) }
         let ended = endTokens.contains(token)
-        let piece = ended ? "" : stops.push(try decoder.push(Int32(token)))
+        // The head has more rows than the tokenizer has tokens; those say nothing, as in the reference.
+        let speaks = !ended && context.tokenizer.contains(Int32(token))
+        let piece = speaks ? stops.push(try decoder.push(Int32(token))) : ""
         text += piece
         request.output.yield(
             .text(TextDelta(text: piece, tokenIDs: [token], logprobs: logprob.map { [$0] } ?? [])))

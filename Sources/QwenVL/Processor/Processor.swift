@@ -22,9 +22,10 @@ public struct Processor: Sendable {
         do {
             let directory = try CheckpointDirectory(path)
             config = try directory.modelConfig()
-            tokenizer = try Tokenizer(directory: path)
+            tokenizer = try Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
             template = try ChatTemplate.load(directory: path)
-            images = try ImageProcessor(directory: path)
+            images = ImageProcessor(
+                try ImageProcessorConfig(path: directory.path(of: "preprocessor_config.json")))
             self.appliesOrientation = appliesOrientation
             try checkAgreement(path)
         } catch {
@@ -87,7 +88,12 @@ public struct Processor: Sendable {
     }
 
     /// The text that one token stands for.
-    public func text(ofToken id: Int) -> String { tokenizer.text(ofToken: Int32(clamping: id)) }
+    ///
+    /// Bytes that are no whole character become U+FFFD; ids beyond the tokenizer's have no text.
+    public func text(ofToken id: Int) -> String {
+        let id = Int32(clamping: id)
+        return tokenizer.contains(id) ? (try? tokenizer.decode([id])) ?? "" : ""
+    }
 
     /// Placeholders stand for pictures; a text that contains one would be taken for a picture.
     private func checkPlaceholders(_ messages: [ChatMessage]) throws {
@@ -131,15 +137,15 @@ public struct Processor: Sendable {
         let source: ImageSource
         switch image.source {
         case .path(let path): source = .path(path)
-        case .data(let data): source = .data(data)
+        case .data(let data): source = .data(data, name: "the picture's data")
         case .url(let url):
             throw QwenVLError.unsupported(
                 field: field + ".image", reason: "pictures from the network are not supported yet (\(url))")
         }
         return ImageRequest(
-            source: source, minPixels: image.minPixels, maxPixels: image.maxPixels,
+            source, minPixels: image.minPixels, maxPixels: image.maxPixels,
             resizedHeight: image.resizedHeight, resizedWidth: image.resizedWidth,
-            appliesOrientation: appliesOrientation)
+            orientation: appliesOrientation ? .applied : .ignored)
     }
 
     /// Tokens of the rendered text, each placeholder repeated for every token of its picture.
@@ -151,13 +157,12 @@ public struct Processor: Sendable {
         }
         var prompt = Prompt()
         for (index, piece) in pieces.enumerated() {
-            let ids = try tokenizer.encode(piece)
+            let ids = tokenizer.encode(piece)
             if !ids.isEmpty { prompt.spans.append(.text(count: ids.count)) }
             prompt.tokens += ids
             guard index < pictures.count else { continue }
             let patches = pictures[index]
-            let grid = PatchGrid(
-                frames: patches.grid.frames, height: patches.grid.height, width: patches.grid.width)
+            let grid = PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)
             let count = grid.tokens(mergeSize: config.vision.mergeSize)
             let range = prompt.tokens.count..<prompt.tokens.count + count
             prompt.tokens += Array(repeating: Int32(config.tokens.image), count: count)
@@ -169,10 +174,9 @@ public struct Processor: Sendable {
 
     // MARK: What ends an answer
 
-    /// The model's end tokens; Qwen's own where generation_config.json names none.
-    func endTokens(_ generation: GenerationConfig) -> [Int] {
-        if let ids = generation.eosTokenIDs { return ids }
-        return ["<|im_end|>", "<|endoftext|>"].compactMap { tokenizer.id(of: $0).map(Int.init) }
+    /// Qwen's end tokens, for a checkpoint whose generation_config.json names none.
+    var turnEndTokens: [Int] {
+        ["<|im_end|>", "<|endoftext|>"].compactMap { tokenizer.id(of: $0).map(Int.init) }
     }
 
     /// What pads shorter prompts of a batch (nothing else depends on it).
@@ -202,7 +206,7 @@ extension PreparedPicture {
             PictureReport.Size(width: size.width, height: size.height)
         }
         self.init(
-            key: PictureKey(contentHash: patches.contentHash, grid: grid), patches: patches.pixels, tokens: tokens,
+            key: PictureKey(hashing: patches.pixels, grid: grid), patches: patches.pixels, tokens: tokens,
             report: PictureReport(
                 original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count))
     }

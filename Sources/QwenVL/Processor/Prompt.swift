@@ -1,9 +1,16 @@
+import Crypto
 import QwenVLModel
 
 /// Identifies a picture's patches: a hash of their content and their grid.
 struct PictureKey: Hashable, Sendable {
-    let contentHash: [UInt8]
+    private let contentHash: SHA256Digest
     let grid: PatchGrid
+
+    /// - Parameter patches: what the model sees; equal patches give equal results.
+    init(hashing patches: [Float], grid: PatchGrid) {
+        contentHash = patches.withUnsafeBytes { SHA256.hash(data: $0) }
+        self.grid = grid
+    }
 }
 
 /// A picture that has become patches.
