@@ -157,6 +157,9 @@ public actor Engine {
         throw CancellationError()
     }
 
+    /// Conversations being answered or waiting for their turn.
+    public var activeSequences: Int { running.count + waiting.count }
+
     // MARK: Work
 
     /// Queues conversations; they join the batch at the next step.
