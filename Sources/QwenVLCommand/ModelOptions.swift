@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import QwenVL
+public import QwenVL
 
 extension EngineOptions.Weights: ExpressibleByArgument {}
 
