@@ -28,6 +28,18 @@ enum FixtureLibrary {
         return directory
     }
 
+    /// A checkpoint's model; what is not said otherwise is float32.
+    static func engine(_ checkpoint: String, _ change: (inout EngineOptions) -> Void = { _ in }) async throws -> Engine {
+        var options = EngineOptions()
+        options.weights = .float32
+        options.cacheTokens = 2048
+        change(&options)
+        let directory = try directory(checkpoint)
+        let engine = try await Engine.load(directory.path, options: options)
+        withExtendedLifetime(directory) {}
+        return engine
+    }
+
     static func messages(_ name: String) throws -> [[ChatMessage]] {
         let json = try String(contentsOf: root.appending(path: "Messages/\(name).json"), encoding: .utf8)
         let pictures = try root.appending(path: "Pictures").path

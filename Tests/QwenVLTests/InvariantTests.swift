@@ -7,11 +7,7 @@ import Testing
 /// how many threads compute, which instructions they use.
 @Suite struct InvariantTests {
     private static func engine(_ change: (inout EngineOptions) -> Void = { _ in }) async throws -> Engine {
-        var options = EngineOptions()
-        options.weights = .float32
-        options.cacheTokens = 2048
-        change(&options)
-        return try await Engine.load(FixtureLibrary.directory("tied-bfloat16").path, options: options)
+        try await FixtureLibrary.engine("tied-bfloat16", change)
     }
 
     private static var greedy: GenerationOptions {

@@ -4,17 +4,9 @@ import Testing
 
 /// The whole model in float32 against the reference.
 @Suite struct ReferenceOutputsTests {
-    /// Engines are made once; each holds a model.
-    private static func engine(_ checkpoint: String) async throws -> Engine {
-        var options = EngineOptions()
-        options.weights = .float32
-        options.cacheTokens = 2048
-        return try await Engine.load(FixtureLibrary.directory(checkpoint).path, options: options)
-    }
-
     @Test(arguments: FixtureLibrary.checkpoints)
     func logitsAndGreedyTokens(_ checkpoint: String) async throws {
-        let engine = try await Self.engine(checkpoint)
+        let engine = try await FixtureLibrary.engine(checkpoint)
         for name in FixtureLibrary.conversations {
             let golden: GoldenOutputs = try FixtureLibrary.golden("\(checkpoint)/\(name)")
             var options = GenerationOptions.greedy

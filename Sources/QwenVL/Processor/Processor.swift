@@ -23,7 +23,7 @@ public struct Processor: Sendable {
             let directory = try CheckpointDirectory(path)
             config = try directory.modelConfig()
             tokenizer = try Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
-            template = try ChatTemplate.load(directory: path)
+            template = try ChatTemplate.load(directory: URL(fileURLWithPath: path, isDirectory: true))
             images = ImageProcessor(
                 try ImageProcessorConfig(path: directory.path(of: "preprocessor_config.json")))
             self.appliesOrientation = appliesOrientation

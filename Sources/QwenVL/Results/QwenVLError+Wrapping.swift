@@ -2,6 +2,7 @@ import ChatTemplate
 import Checkpoint
 import QwenTokenizer
 import TensorCore
+import VisionInput
 
 extension QwenVLError {
     /// The public form of an error of the layers below. Being cancelled is no error of ours and stays what it is.
@@ -15,6 +16,8 @@ extension QwenVLError {
         case let error as InputError: self = .input(error)
         case let error as CheckpointError: self = .checkpoint("\(error)")
         case let error as TokenizerError: self = .checkpoint("\(error)")
+        case let error as ChatTemplateFileError: self = .checkpoint("\(error)")
+        case let error as VisionInputError: self = .checkpoint("\(error)")
         case let error as TemplateError: self = .template("\(error)")
         case let error as BackendError: self = .machine("\(error)")
         case let error as SamplingError: self = .numerical("\(error)")
