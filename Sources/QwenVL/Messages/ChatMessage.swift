@@ -53,6 +53,11 @@ public struct ChatMessage: Sendable, Equatable {
         extraOrder = extra.keys.sorted()
     }
 
+    /// Equal whatever the order of the further fields.
+    public static func == (left: ChatMessage, right: ChatMessage) -> Bool {
+        left.role == right.role && left.content == right.content && left.extra == right.extra
+    }
+
     /// The parts of the message; a string is one part of text.
     public var parts: [ContentPart] {
         switch content {

@@ -81,7 +81,9 @@ package struct Sampler: Sendable {
             if parameters.isGreedy || !(maximum / Float(parameters.temperature)).isFinite {
                 return .some(LogitVector.firstIndex(of: maximum, in: UnsafeBufferPointer(scores)))
             }
-            candidates.fill(scores, maximum: maximum, temperature: Float(parameters.temperature))
+            candidates.fill(
+                UnsafeBufferPointer(scores), maximum: maximum, temperature: Float(parameters.temperature),
+                topK: parameters.topK)
             return .some(nil)
         }
         guard let token else { throw .notFinite }

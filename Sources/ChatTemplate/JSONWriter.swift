@@ -1,0 +1,119 @@
+/// Python's `json.dumps`, which Transformers' `tojson` calls.
+struct JSONWriter {
+    var itemSeparator: String
+    var keySeparator: String
+    /// The text of one level; nil for a single line.
+    var indentation: String?
+    var sortsKeys: Bool
+    var escapesNonASCII: Bool
+    private(set) var result = ""
+
+    init(
+        indentation: String? = nil, separators: (item: String, key: String)? = nil, sortsKeys: Bool = false,
+        escapesNonASCII: Bool = false
+    ) {
+        self.indentation = indentation
+        itemSeparator = separators?.item ?? (indentation == nil ? ", " : ",")
+        keySeparator = separators?.key ?? ": "
+        self.sortsKeys = sortsKeys
+        self.escapesNonASCII = escapesNonASCII
+    }
+
+    /// Appends the value. Returns the type that cannot be written, if there is one.
+    /// - Parameter limit: stops, leaving the result longer than it, once there are so many bytes.
+    mutating func write(_ value: RuntimeValue, level: Int = 0, limit: Int = .max) -> String? {
+        if result.utf8.count > limit { return nil }
+        switch value {
+        case .none: result += "null"
+        case .boolean(let flag): result += flag ? "true" : "false"
+        case .integer(let integer): result += String(integer)
+        case .largeInteger(let digits): result += digits
+        case .double(let double): result += Self.number(double)
+        case .string(let text): write(text)
+        case .list(let elements), .tuple(let elements): return write(elements.items, level: level, limit: limit)
+        case .mapping(let members): return write(members.mapping, level: level, limit: limit)
+        default: return value.typeName
+        }
+        return nil
+    }
+
+    private static func number(_ double: Double) -> String {
+        if double.isNaN { return "NaN" }
+        if double.isInfinite { return double < 0 ? "-Infinity" : "Infinity" }
+        return double.pythonText
+    }
+
+    private mutating func breakLine(_ level: Int) {
+        guard let indentation else { return }
+        result += "\n" + String(repeating: indentation, count: level)
+    }
+
+    private mutating func write(_ items: [RuntimeValue], level: Int, limit: Int) -> String? {
+        if items.isEmpty {
+            result += "[]"
+            return nil
+        }
+        result += "["
+        for (index, item) in items.enumerated() {
+            if index > 0 { result += itemSeparator }
+            breakLine(level + 1)
+            if let failure = write(item, level: level + 1, limit: limit) { return failure }
+        }
+        breakLine(level)
+        result += "]"
+        return nil
+    }
+
+    private mutating func write(_ mapping: OrderedMapping<RuntimeValue>, level: Int, limit: Int) -> String? {
+        if mapping.isEmpty {
+            result += "{}"
+            return nil
+        }
+        result += "{"
+        var pairs = Array(mapping)
+        if sortsKeys { pairs.sort { $0.0.unicodeScalars.lexicographicallyPrecedes($1.0.unicodeScalars) } }
+        for (index, (key, value)) in pairs.enumerated() {
+            if index > 0 { result += itemSeparator }
+            breakLine(level + 1)
+            write(key)
+            result += keySeparator
+            if let failure = write(value, level: level + 1, limit: limit) { return failure }
+        }
+        breakLine(level)
+        result += "}"
+        return nil
+    }
+
+    private mutating func write(_ text: String) {
+        var scalars = String.UnicodeScalarView()
+        scalars.append("\"")
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\":
+                scalars.append("\\")
+                scalars.append(scalar)
+            case "\n": scalars.append(contentsOf: "\\n".unicodeScalars)
+            case "\r": scalars.append(contentsOf: "\\r".unicodeScalars)
+            case "\t": scalars.append(contentsOf: "\\t".unicodeScalars)
+            case "\u{8}": scalars.append(contentsOf: "\\b".unicodeScalars)
+            case "\u{c}": scalars.append(contentsOf: "\\f".unicodeScalars)
+            default:
+                if scalar.value < 0x20 || (escapesNonASCII && scalar.value > 0x7E) {
+                    Self.escape(scalar, into: &scalars)
+                } else {
+                    scalars.append(scalar)
+                }
+            }
+        }
+        scalars.append("\"")
+        result += String(scalars)
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar, into scalars: inout String.UnicodeScalarView) {
+        for unit in String(scalar).utf16 {
+            let digits = String(unit, radix: 16)
+            scalars.append(
+                contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars)
+        }
+    }
+}
