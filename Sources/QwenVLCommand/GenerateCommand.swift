@@ -58,12 +58,9 @@ struct GenerateCommand: AsyncParsableCommand {
 enum MessagesFile {
     /// - Parameter path: a file, or - for standard input.
     static func read(_ path: String) throws -> [[ChatMessage]] {
-        let data: Data
-        if path == "-" {
-            data = try FileHandle.standardInput.readToEnd() ?? Data()
-        } else if let content = FileManager.default.contents(atPath: path) {
-            data = content
-        } else {
+        // Pipes and devices are files too.
+        let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
+        guard let handle, let data = try? handle.readToEnd() ?? Data() else {
             throw InputError(field: "--messages", expected: "a file that can be read", found: "\"\(path)\"")
         }
         return try ChatMessage.conversations(json: data)
