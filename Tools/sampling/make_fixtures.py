@@ -6,6 +6,7 @@
 Logits are not stored: both sides compute them from a linear congruential generator (see `logits`).
 Each case holds the tokens that can still be drawn and their probabilities.
 """
+import functools
 import itertools
 import json
 import sys
@@ -15,6 +16,10 @@ import transformers
 from transformers import (
     LogitsProcessorList, MinPLogitsWarper, RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper,
     TopPLogitsWarper)
+
+# Which of several equal logits top-p drops is left to torch's sort, which keeps no order of its own. With the
+# stable sort it is the lowest ids first.
+torch.sort = functools.partial(torch.sort, stable=True)
 
 
 def logits(seed, size, spread, step):

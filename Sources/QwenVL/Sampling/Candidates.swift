@@ -120,7 +120,7 @@ struct Candidates: Sendable {
     }
 
     /// Removes the least probable tokens whose probabilities add up to at most 1 - p, but not the most probable
-    /// one (TopPLogitsWarper: cumulative sums and the comparison in float32, ties removed in order of token id).
+    /// one (TopPLogitsWarper: the comparison in float32; of equal scores, whose order it leaves open, the lowest ids go first).
     private mutating func keepMass(_ p: Double) {
         let removable = Float(1 - p)
         masses = [Double](repeating: 0, count: Self.bucketCount)
