@@ -15,13 +15,19 @@ enum { STRIP_ROWS = 16 };
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static int init_result = -1;
 
+// A JPEG whose data ends early but in order is grey from there on: to libjpeg a mere warning among harmless ones, so
+// it is told from its text. Logged on the thread that decodes.
+static _Thread_local int data_ended_early;
+
 // libvips reports what it mends (odd EXIF, extraneous bytes) on stderr, which belongs to the program, not to us.
-static void discard_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user) {
-    (void)domain, (void)level, (void)message, (void)user;
+static void take_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user) {
+    (void)domain, (void)level, (void)user;
+    if (message != NULL && strstr(message, "premature end of data segment") != NULL)
+        data_ended_early = 1;
 }
 
 static void init(void) {
-    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG, discard_log, NULL);
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG, take_log, NULL);
     init_result = VIPS_INIT("qwenvl");
     if (init_result != 0)
         return;
@@ -120,6 +126,7 @@ int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t er
     size_t samples_per_row = (size_t)width * (size_t)vips_image_get_bands(image);
     int is_wide = vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 
+    data_ended_early = 0;
     VipsRegion *region = vips_region_new(image);
     int result = region == NULL ? -1 : 0;
     for (int y = 0; result == 0 && y < height; y += STRIP_ROWS) {
@@ -130,12 +137,30 @@ int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t er
     }
     if (region != NULL)
         g_object_unref(region);
-    if (result != 0)
+    // libvips counts a JPEG's warnings up when it closes the picture.
+    g_clear_object(&picture->image);
+    if (result != 0) {
         take_error(error, error_capacity);
+    } else if (data_ended_early) {
+        snprintf(error, error_capacity, "the data ends before the picture does");
+        result = -1;
+    }
     return result;
 }
 
 void cvips_close(cvips_picture *picture) {
-    g_object_unref(picture->image);
+    g_clear_object(&picture->image);
     g_free(picture);
+}
+
+void cvips_sha256(const void *data, size_t count, uint8_t digest[32]) {
+    GChecksum *checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    gsize length = 32;
+    const guchar *bytes = data;
+    // GLib counts in signed words; pieces keep any size below that.
+    enum { PIECE = 1 << 30 };
+    for (size_t at = 0; at < count; at += PIECE)
+        g_checksum_update(checksum, bytes + at, (gssize)VIPS_MIN(count - at, (size_t)PIECE));
+    g_checksum_get_digest(checksum, digest, &length);
+    g_checksum_free(checksum);
 }

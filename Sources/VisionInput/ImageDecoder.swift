@@ -57,15 +57,11 @@ package struct ImageDecoder: Sendable {
         }
         let layout = SampleLayout(header)
         var status: Int32 = 0
-        var samples = [UInt8](unsafeUninitializedCapacity: size.width * size.height * layout.bands) { out, written in
+        let samples = [UInt8](unsafeUninitializedCapacity: size.width * size.height * layout.bands) { out, written in
             status = message.withBuffer { cvips_decode(picture, out.baseAddress, $0, $1) }
             written = status == 0 ? out.count : 0
         }
         guard status == 0 else { return .failure(.undecodable(kind: kind, reason: message.text)) }
-        if layout == .cmyk, !JPEGMarkers.hasAdobe(bytes) {
-            // libvips inverts only what carries Adobe's marker.
-            for i in samples.indices { samples[i] = 255 - samples[i] }
-        }
         let image = RGBImage(converting: samples, layout: layout, size: size)
         return .success(orientation == .applied ? image.upright(fromOrientation: Int(header.orientation)) : image)
     }

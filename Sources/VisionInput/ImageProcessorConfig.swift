@@ -87,11 +87,11 @@ package struct ImageProcessorConfig: Sendable, Equatable {
     private static let largestPatch = 1024
 }
 
-/// The file as written.
+/// The file as written. Integers are read as doubles, so that a fraction is an error that names its field.
 private struct File: Decodable {
     struct Size: Decodable {
-        var shortestEdge: Int?
-        var longestEdge: Int?
+        var shortestEdge: Double?
+        var longestEdge: Double?
 
         enum CodingKeys: String, CodingKey {
             case shortestEdge = "shortest_edge"
@@ -114,11 +114,11 @@ private struct File: Decodable {
     }
 
     var size: Size?
-    var minPixels: Int?
-    var maxPixels: Int?
-    var patchSize: Int?
-    var temporalPatchSize: Int?
-    var mergeSize: Int?
+    var minPixels: Double?
+    var maxPixels: Double?
+    var patchSize: Double?
+    var temporalPatchSize: Double?
+    var mergeSize: Double?
     var rescaleFactor: Double?
     var imageMean: Channels?
     var imageStd: Channels?
@@ -126,7 +126,7 @@ private struct File: Decodable {
     var doRescale: Bool?
     var doNormalize: Bool?
     var doConvertRGB: Bool?
-    var resample: Int?
+    var resample: Double?
 
     enum CodingKeys: String, CodingKey {
         case size, resample
@@ -145,7 +145,7 @@ private struct File: Decodable {
     }
 }
 
-extension Int? {
+extension Double? {
     /// Pixel counts beyond this are no limits at all.
     private static var largestPixelCount: Int { 1 << 40 }
 
@@ -153,10 +153,10 @@ extension Int? {
         _ field: String, upTo largest: Int = Self.largestPixelCount
     ) throws(VisionInputError.Reason) -> Int? {
         guard let self else { return nil }
-        guard (1...largest).contains(self) else {
+        guard self >= 1, self <= Double(largest), self == self.rounded(.down) else {
             throw .invalidValue(field: field, expected: "an integer from 1 to \(largest)", found: "\(self)")
         }
-        return self
+        return Int(self)
     }
 }
 

@@ -2,8 +2,9 @@ internal import CPixels
 
 /// Bicubic resizing with antialiasing, giving the bytes Pillow's `Image.resize` gives.
 ///
-/// Each axis is a set of weighted sums in 22-bit fixed point; the horizontal one comes first, over only the rows that
-/// the vertical one needs, and rounds to bytes between the two (Pillow, src/libImaging/Resample.c).
+/// Each axis is a set of weighted sums in 22-bit fixed point, rounded to bytes after each pass (Pillow,
+/// src/libImaging/Resample.c). The order of the passes is Pillow 13's; earlier releases always took the horizontal one
+/// first, which rounds differently here and there.
 package enum PILResample {
     package static func resize(_ image: RGBImage, to size: PixelSize) -> RGBImage {
         resize(image, to: size, with: cpixels_resampler_best())
@@ -21,34 +22,48 @@ package enum PILResample {
         guard let kernels = resampler?.pointee, let horizontal = kernels.horizontal, let vertical = kernels.vertical
         else { preconditionFailure("a resampler without functions") }
 
-        let rows = AxisTaps(inputCount: image.height, outputCount: size.height)
-        let needsVertical = image.height != size.height
-        let (firstRow, rowCount) = needsVertical ? (rows.first, rows.end - rows.first) : (0, image.height)
+        let rows = image.height == size.height ? nil : AxisTaps(inputCount: image.height, outputCount: size.height)
+        let columns = image.width == size.width ? nil : AxisTaps(inputCount: image.width, outputCount: size.width)
 
-        var pixels = image.pixels
-        var inputRow = 0
-        if image.width != size.width {
-            let columns = AxisTaps(inputCount: image.width, outputCount: size.width)
-            pixels = bytes(count: rowCount * size.width * 3) { out in
+        func resampleColumns(_ input: [UInt8], firstRow: Int, rowCount: Int) -> [UInt8] {
+            guard let columns else { return input }
+            return bytes(count: rowCount * size.width * 3) { out in
                 columns.withTaps { taps in
-                    image.pixels.withUnsafeBufferPointer { input in
+                    input.withUnsafeBufferPointer { input in
                         let from = input.baseAddress.map { $0 + firstRow * image.width * 3 }
                         horizontal(from, Int32(image.width), Int32(rowCount), taps, out)
                     }
                 }
             }
-            inputRow = firstRow
         }
-        if needsVertical {
-            pixels = bytes(count: size.width * size.height * 3) { out in
+        func resampleRows(_ input: [UInt8], width: Int, firstRow: Int) -> [UInt8] {
+            guard let rows else { return input }
+            return bytes(count: width * size.height * 3) { out in
                 rows.withTaps { taps in
-                    pixels.withUnsafeBufferPointer { input in
-                        vertical(input.baseAddress, size.width * 3, Int32(inputRow), taps, out)
-                    }
+                    input.withUnsafeBufferPointer { vertical($0.baseAddress, width * 3, Int32(firstRow), taps, out) }
                 }
             }
         }
+
+        let pixels: [UInt8]
+        if verticalGoesFirst(from: image.size, to: size) {
+            let squeezed = resampleRows(image.pixels, width: image.width, firstRow: 0)
+            pixels = resampleColumns(squeezed, firstRow: 0, rowCount: size.height)
+        } else if columns == nil {
+            pixels = resampleRows(image.pixels, width: size.width, firstRow: 0)
+        } else {
+            // Only the rows that the vertical pass will need.
+            let (first, end) = rows.map { ($0.first, $0.end) } ?? (0, image.height)
+            let squeezed = resampleColumns(image.pixels, firstRow: first, rowCount: end - first)
+            pixels = resampleRows(squeezed, width: size.width, firstRow: first)
+        }
         return RGBImage(width: size.width, height: size.height, pixels: pixels)
+    }
+
+    /// Where the height loses more than twice the pixels that the width does.
+    private static func verticalGoesFirst(from size: PixelSize, to target: PixelSize) -> Bool {
+        let lost = size.height - target.height
+        return lost > 0 && lost > 2 * (size.width - target.width)
     }
 
     private static func bytes(count: Int, _ fill: (UnsafeMutablePointer<UInt8>?) -> Void) -> [UInt8] {

@@ -1,7 +1,8 @@
 /// How decoded samples stand for colours.
 enum SampleLayout {
     case grey, greyAlpha, rgb, rgba
-    /// Inverted ink amounts, 255 for none, as Adobe's programs store them and as Pillow takes every CMYK JPEG.
+    /// Amounts of ink, 255 for most. JPEG files hold them inverted, as Adobe's programs do; libvips and Pillow turn
+    /// them over whether or not Adobe's marker is there.
     case cmyk
 
     var bands: Int {
@@ -52,7 +53,7 @@ extension RGBImage {
             case .rgba:
                 for c in 0..<3 { out[3 * i + c] = onWhite(samples[4 * i + c], alpha: samples[4 * i + 3]) }
             case .cmyk:
-                for c in 0..<3 { out[3 * i + c] = withoutInk(samples[4 * i + c], key: samples[4 * i + 3]) }
+                for c in 0..<3 { out[3 * i + c] = light(ink: samples[4 * i + c], key: samples[4 * i + 3]) }
             }
         }
     }
@@ -70,11 +71,10 @@ extension RGBImage {
         return UInt8(truncatingIfNeeded: dividedBy255(blended))
     }
 
-    /// light(key) - ink * light(key), with both given inverted.
+    /// The light that the key leaves, less what the ink takes of it; no colour profile.
     @inline(__always)
-    private static func withoutInk(_ value: UInt8, key: UInt8) -> UInt8 {
-        let light = Int32(key)
-        let ink = 255 &- Int32(value)
-        return UInt8(truncatingIfNeeded: max(0, light &- dividedBy255(ink &* light)))
+    private static func light(ink: UInt8, key: UInt8) -> UInt8 {
+        let left = 255 &- Int32(key)
+        return UInt8(truncatingIfNeeded: max(0, left &- dividedBy255(Int32(ink) &* left)))
     }
 }

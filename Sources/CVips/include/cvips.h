@@ -29,8 +29,11 @@ int cvips_init(char *error, size_t error_capacity);
 cvips_picture *cvips_open(cvips_format format, const void *data, size_t count, cvips_header *header, char *error,
                           size_t error_capacity);
 
-/// Decodes into `pixels`, `width * height * bands` bytes, rows top down without padding.
+/// Decodes, once, into `pixels`, `width * height * bands` bytes, rows top down without padding.
 /// Of 16-bit samples the high byte is kept. 0, or -1 with the reason in `error`.
 int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t error_capacity);
 
 void cvips_close(cvips_picture *picture);
+
+/// SHA-256 of `count` bytes, by GLib, which libvips brings along.
+void cvips_sha256(const void *data, size_t count, uint8_t digest[32]);
