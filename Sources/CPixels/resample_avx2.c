@@ -34,12 +34,10 @@ static inline void store_pixel(__m256i high, __m256i low, uint8_t *out) {
 // Reads up to LOAD_BYTES + 9 bytes past each row's last tap; the weights there are zero.
 static void horizontal_rows(const uint8_t *input, size_t input_stride, const cpixels_taps *taps, uint8_t *output) {
     // Low lane: pixels 0 and 1, high lane: pixels 2 and 3; as pairs (R, R), (G, G), (B, B) of 16 bits.
-    const __m256i pixel_pairs =
-        _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
-                         6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-    const __m256i weight_pairs =
-        _mm256_setr_epi8(0, 1, 4, 5, 0, 1, 4, 5, 0, 1, 4, 5, 0, 1, 4, 5, //
-                         8, 9, 12, 13, 8, 9, 12, 13, 8, 9, 12, 13, 8, 9, 12, 13);
+    const __m256i pixel_pairs = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
+                                                 6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    const __m256i weight_pairs = _mm256_setr_epi8(0, 1, 4, 5, 0, 1, 4, 5, 0, 1, 4, 5, 0, 1, 4, 5, //
+                                                  8, 9, 12, 13, 8, 9, 12, 13, 8, 9, 12, 13, 8, 9, 12, 13);
     const __m256i low_mask = _mm256_set1_epi32(LOW_MASK);
     size_t output_stride = (size_t)taps->output_count * 3;
 
@@ -97,7 +95,8 @@ static inline void vertical_block(const uint8_t *column, size_t row_bytes, int32
         // The stride is a multiple of 4, so an odd count has a zero weight behind it; its row may not exist.
         const uint8_t *second = t + 1 < count ? first + row_bytes : first;
         uint32_t w0 = (uint32_t)weights[t], w1 = (uint32_t)weights[t + 1];
-        uint32_t pair_high = ((uint32_t)(weights[t] >> LOW_BITS) & 0xffff) | (uint32_t)(weights[t + 1] >> LOW_BITS) << 16;
+        uint32_t pair_high = ((uint32_t)(weights[t] >> LOW_BITS) & 0xffff) | (uint32_t)(weights[t + 1] >> LOW_BITS)
+                                                                                 << 16;
         uint32_t pair_low = (w0 & LOW_MASK) | (w1 & LOW_MASK) << 16;
         __m256i w_high = _mm256_set1_epi32((int)pair_high);
         __m256i w_low = _mm256_set1_epi32((int)pair_low);
@@ -110,8 +109,8 @@ static inline void vertical_block(const uint8_t *column, size_t row_bytes, int32
             low[q] = _mm256_add_epi32(low[q], _mm256_madd_epi16(p, w_low));
         }
     }
-    __m256i bytes = _mm256_packus_epi16(words_of(high[0], low[0], high[1], low[1]),
-                                        words_of(high[2], low[2], high[3], low[3]));
+    __m256i bytes =
+        _mm256_packus_epi16(words_of(high[0], low[0], high[1], low[1]), words_of(high[2], low[2], high[3], low[3]));
     _mm256_storeu_si256((__m256i *)output, bytes);
 }
 
@@ -130,7 +129,9 @@ static void vertical_avx2(const uint8_t *input, size_t row_bytes, int32_t first_
 
 static const cpixels_resampler avx2 = {"avx2", horizontal_avx2, vertical_avx2};
 
-const cpixels_resampler *cpixels_resampler_avx2(void) { return &avx2; }
+const cpixels_resampler *cpixels_resampler_avx2(void) {
+    return &avx2;
+}
 
 #pragma clang attribute pop
 

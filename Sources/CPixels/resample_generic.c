@@ -46,7 +46,9 @@ static void vertical_generic(const uint8_t *input, size_t row_bytes, int32_t fir
 
 static const cpixels_resampler generic = {"generic", cpixels_horizontal_generic, vertical_generic};
 
-const cpixels_resampler *cpixels_resampler_generic(void) { return &generic; }
+const cpixels_resampler *cpixels_resampler_generic(void) {
+    return &generic;
+}
 
 const cpixels_resampler *cpixels_resampler_best(void) {
 #if defined(__x86_64__)

@@ -11,10 +11,10 @@ enum { CPIXELS_WEIGHT_BITS = 22 };
 /// How one axis is resampled. Output i is the weighted sum of the `counts[i]` inputs from `starts[i]` on.
 typedef struct {
     int32_t output_count;
-    int32_t stride;          // weights per output: a multiple of 4, and at least the largest count
-    const int32_t *starts;   // [output_count]
-    const int32_t *counts;   // [output_count]
-    const int32_t *weights;  // [output_count, stride], zero beyond each count
+    int32_t stride;         // weights per output: a multiple of 4, and at least the largest count
+    const int32_t *starts;  // [output_count]
+    const int32_t *counts;  // [output_count]
+    const int32_t *weights; // [output_count, stride], zero beyond each count
 } cpixels_taps;
 
 typedef struct {
@@ -22,7 +22,8 @@ typedef struct {
     /// `row_count` rows of `width` pixels each from `input` to rows of `taps->output_count` pixels. 3 bytes a pixel.
     void (*horizontal)(const uint8_t *input, int32_t width, int32_t row_count, const cpixels_taps *taps,
                        uint8_t *output);
-    /// Rows of `row_bytes` bytes each to `taps->output_count` rows. `first_row` is the input row that `input` starts at.
+    /// Rows of `row_bytes` bytes each to `taps->output_count` rows. `first_row` is the input row that `input` starts
+    /// at.
     void (*vertical)(const uint8_t *input, size_t row_bytes, int32_t first_row, const cpixels_taps *taps,
                      uint8_t *output);
 } cpixels_resampler;

@@ -14,10 +14,10 @@ typedef enum {
 
 typedef struct {
     int32_t width, height;
-    int32_t bands;          // samples per pixel as decoded: 1 L, 2 LA, 3 RGB, 4 RGBA or CMYK
-    int32_t is_cmyk;        // 1 when the four bands are cyan, magenta, yellow, key
+    int32_t bands;           // samples per pixel as decoded: 1 L, 2 LA, 3 RGB, 4 RGBA or CMYK
+    int32_t is_cmyk;         // 1 when the four bands are cyan, magenta, yellow, key
     int32_t bits_per_sample; // 8 or 16 in the file; cvips_decode always gives 8
-    int32_t orientation;    // EXIF orientation 1...8; 1 where there is none
+    int32_t orientation;     // EXIF orientation 1...8; 1 where there is none
 } cvips_header;
 
 typedef struct cvips_picture cvips_picture;
