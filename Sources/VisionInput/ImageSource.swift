@@ -43,7 +43,7 @@ package enum ImageSource: Sendable {
         }
         // A pipe or a device could block or never end.
         guard attributes[.type] as? FileAttributeType == .typeRegular else {
-            let type = (attributes[.type] as? FileAttributeType)?.rawValue ?? "unknown"
+            let type = attributes[.type] as? FileAttributeType == .typeDirectory ? "a directory" : "a device or pipe"
             throw VisionInputError(source: path, .notARegularFile(found: type))
         }
         // Looked at before reading, so that a huge file costs nothing.

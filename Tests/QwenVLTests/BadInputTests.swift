@@ -21,10 +21,10 @@ import Testing
         Damage(file: "config.json", change: { _ in Data() }, names: ["config.json"]),
         Damage(file: "config.json", change: { $0.prefix($0.count / 2) }, names: ["config.json"]),
         Damage(
-            file: "config.json", change: replacing("\"hidden_size\": 64", by: "\"hidden_size\": -64"),
-            names: ["config.json", "hidden_size", "-64"]),
+            file: "config.json", change: replacing("\"hidden_size\": 384", by: "\"hidden_size\": -384"),
+            names: ["config.json", "hidden_size", "-384"]),
         Damage(
-            file: "config.json", change: replacing("\"vocab_size\": 1100", by: "\"vocab_size\": 1000"),
+            file: "config.json", change: replacing("\"vocab_size\": 1120", by: "\"vocab_size\": 1000"),
             names: ["1000"]),
         Damage(file: "model.safetensors", change: { _ in Data() }, names: ["model.safetensors"]),
         Damage(file: "model.safetensors", change: { $0.prefix(100) }, names: ["model.safetensors"]),

@@ -15,7 +15,17 @@ final class ActivationDump {
     }
 
     var trace: ActivationTrace {
-        { [self] name, tensor in tensors.append((name, [tensor.rows, tensor.columns], backend.read(tensor))) }
+        { [self] name, tensor in add(name, tensor) }
+    }
+
+    /// Rows of a name that comes again (a second picture) go below the first's.
+    private func add(_ name: String, _ tensor: Tensor) {
+        guard let place = tensors.firstIndex(where: { $0.name == name }) else {
+            tensors.append((name, [tensor.rows, tensor.columns], backend.read(tensor)))
+            return
+        }
+        tensors[place].shape[0] += tensor.rows
+        tensors[place].values += backend.read(tensor)
     }
 
     func write() throws {

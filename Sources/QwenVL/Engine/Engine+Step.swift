@@ -38,8 +38,8 @@ extension Engine {
         }
         let logits = model.forward(step, cache: cache, backend: backend, trace: dump?.trace)
         for (sequence, count) in shares { advanceCache(of: sequence, by: count) }
-        answer(asked, logits: backend.read(logits), vocabulary: logits.columns)
         writeDump()
+        answer(asked, logits: backend.read(logits), vocabulary: logits.columns)
     }
 
     // MARK: Joining and leaving
