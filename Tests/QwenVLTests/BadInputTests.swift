@@ -24,8 +24,8 @@ import Testing
             file: "config.json", change: replacing("\"hidden_size\": 384", by: "\"hidden_size\": -384"),
             names: ["config.json", "hidden_size", "-384"]),
         Damage(
-            file: "config.json", change: replacing("\"vocab_size\": 1120", by: "\"vocab_size\": 1000"),
-            names: ["1000"]),
+            file: "config.json", change: replacing("\"vocab_size\": 1120", by: "\"vocab_size\": 1099"),
+            names: ["1099"]),
         Damage(file: "model.safetensors", change: { _ in Data() }, names: ["model.safetensors"]),
         Damage(file: "model.safetensors", change: { $0.prefix(100) }, names: ["model.safetensors"]),
         Damage(file: "model.safetensors", change: { $0.dropLast(4) }, names: ["model.safetensors"]),

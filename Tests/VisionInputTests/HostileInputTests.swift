@@ -31,13 +31,13 @@ import VisionInput
     @Test func directory() {
         #expect(
             reason(.path(FileManager.default.temporaryDirectory.path))
-                == .notARegularFile(found: FileAttributeType.typeDirectory.rawValue))
+                == .notARegularFile(found: "a directory"))
     }
 
     @Test func device() {
         #expect(
             reason(.path("/dev/zero"))
-                == .notARegularFile(found: FileAttributeType.typeCharacterSpecial.rawValue))
+                == .notARegularFile(found: "a device or pipe"))
     }
 
     @Test func zeroBytes() throws {

@@ -68,6 +68,8 @@ extension Engine {
                 ? nil : (sequence.blocks[sequence.fullBlocks], sequence.node, Array(sequence.keys[tail])))
         sequence.blocks = []
         sequence.cached = 0
+        sequence.fullBlocks = 0
+        sequence.node = KVPool.root
     }
 
     // MARK: Planning
@@ -157,7 +159,7 @@ extension Engine {
     }
 
     private func answer(_ asked: [RunningSequence], logits: [Float], vocabulary: Int) {
-        for (row, sequence) in asked.enumerated() {
+        for (row, sequence) in asked.enumerated() where running.contains(where: { $0 === sequence }) {
             do {
                 let reason = try logits.withUnsafeBufferPointer { all in
                     try sequence.advance(
