@@ -124,11 +124,8 @@ void qv_attention_span(const qv_attention_step *step, const int *visible, const 
     }
 }
 
-void qv_attention_write(int head_size, int64_t value_lanes, int rows, const float *out, const float *sum,
-                        float *const *to) {
-    for (int r = 0; r < rows; r++) {
-        const float inverse = 1 / sum[r];
-        for (int i = 0; i < head_size; i++)
-            to[r][i] = out[r * value_lanes + i] * inverse;
-    }
+void qv_attention_write(const qv_attention_step *step, const float *out, const float *sum, float *const *to) {
+    const int columns = qv_kv_value_lanes(step->kernels, step->head_size);
+    for (int r = 0; r < step->rows; r++)
+        step->kernels->primitives->scale_row(step->head_size, out + (int64_t)r * columns, 1 / sum[r], to[r]);
 }

@@ -40,8 +40,7 @@ void qv_attention_pack_queries(const qv_attention_step *step, const float *const
 /// Takes all rows of the task over one span of keys; row r sees the first visible[r] of them.
 void qv_attention_span(const qv_attention_step *step, const int *visible, const qv_attention_worker *worker);
 void qv_attention_begin(const qv_attention_step *step, const qv_attention_worker *worker);
-/// out[r] = running out / running sum
-void qv_attention_write(int head_size, int64_t value_lanes, int rows, const float *out, const float *sum,
-                        float *const *to);
+/// to[r] = out[r] / sum[r]
+void qv_attention_write(const qv_attention_step *step, const float *out, const float *sum, float *const *to);
 
 #endif

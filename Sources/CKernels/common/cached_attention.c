@@ -115,14 +115,14 @@ static void attend_span(const cached_job *job, const row_block *block, qv_attent
 
 static void write(const cached_job *job, const row_block *block, const float *out, const float *sum) {
     const qv_cached_attention_args *args = job->args;
-    const int head_size = args->layer->head_size;
+    const qv_attention_step step = {.kernels = job->kernels, .head_size = args->layer->head_size, .rows = (int)block->rows};
     float *to[QV_MAX_ROWS * QV_TILES_PER_TASK];
     for (int64_t r = 0; r < block->rows; r++) {
         const int64_t token = (block->first + r) / job->group, head = (block->first + r) % job->group;
         to[r] = args->out + (block->sequence->first_row + token) * args->out_stride +
-                (block->kv_head * job->group + head) * head_size;
+                (block->kv_head * job->group + head) * step.head_size;
     }
-    qv_attention_write(head_size, job->value_lanes, (int)block->rows, out, sum, to);
+    qv_attention_write(&step, out, sum, to);
 }
 
 static void whole_task(void *context, int64_t task, int worker_index) {

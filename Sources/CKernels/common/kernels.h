@@ -74,6 +74,7 @@ typedef struct {
     void (*epilogue)(const qv_epilogue_args *args);
     void (*softmax[QV_FORMATS])(const qv_softmax_args *args);
     void (*merge)(const qv_merge_args *args);
+    void (*scale_row)(int64_t count, const float *x, float factor, float *y);
     /// Writes keys, values into one head's part of a block; the layout is told in cache.c.
     void (*pack_keys[QV_FORMATS])(const qv_kv_rows *rows, void *keys);
     void (*pack_values[QV_FORMATS])(const qv_kv_rows *rows, void *values);

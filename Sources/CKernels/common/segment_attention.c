@@ -75,7 +75,7 @@ static void attend(const segment_job *job, int head, int64_t first_row, int coun
             visible[r] = span;
         qv_attention_span(&step, visible, &worker);
     }
-    qv_attention_write(args->head_size, qv_kv_value_lanes(job->kernels, args->head_size), count, worker.out, worker.sum, out);
+    qv_attention_write(&step, worker.out, worker.sum, out);
 }
 
 /// One head of one short segment.

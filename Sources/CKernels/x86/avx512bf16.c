@@ -16,6 +16,7 @@
 #define QV_BF16_DOT
 #define QV_OWN_TO_BF16
 #define QV_OWN_PAIR_BF16
+#define QV_OWN_PACK_BF16
 #define QV_OWN_SCALE_BY_POWER
 #define QV_TABLE qv_kernels_avx512bf16
 #define QV_TABLE_NAME "avx512bf16"
@@ -30,6 +31,9 @@ static inline __attribute__((always_inline)) own_vu pair_bf16(own_vf a, own_vf b
     const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)a));
     const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)b));
     return (own_vu)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+static inline __attribute__((always_inline)) own_vu pack_bf16(own_vf a, own_vf b) {
+    return (own_vu)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
 }
 static inline __attribute__((always_inline)) own_vf dot_bf16(own_vf sum, own_vu w, own_vu x) {
     return (own_vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)x);
