@@ -52,7 +52,8 @@ static int tile_start(tiling t, int tile) {
     return tile * (t.rows / t.count) + (tile < larger ? tile : larger);
 }
 
-void qv_attention_pack_queries(const qv_attention_step *step, const float *const *rows, const qv_attention_worker *worker) {
+void qv_attention_pack_queries(const qv_attention_step *step, const float *const *rows,
+                               const qv_attention_worker *worker) {
     const tiling t = tile_rows(step);
     for (int tile = 0; tile < t.count; tile++) {
         const int first = tile_start(t, tile), count = tile_start(t, tile + 1) - first;
@@ -111,15 +112,27 @@ void qv_attention_span(const qv_attention_step *step, const int *visible, const 
         score(step, rows, worker->q + query_bytes(step->kernels, step->format, step->head_size, first), keys,
               worker->scores);
         float maximum[QV_MAX_ROWS], sum[QV_MAX_ROWS];
-        const qv_softmax_args softmax = {.rows = rows, .keys = keys, .scores = worker->scores,
-                                         .visible = visible + first, .scale_log2 = step->scale_log2,
-                                         .probabilities = worker->probabilities, .maximum = maximum, .sum = sum};
+        const qv_softmax_args softmax = {.rows = rows,
+                                         .keys = keys,
+                                         .scores = worker->scores,
+                                         .visible = visible + first,
+                                         .scale_log2 = step->scale_log2,
+                                         .probabilities = worker->probabilities,
+                                         .maximum = maximum,
+                                         .sum = sum};
         isa->softmax[step->format](&softmax);
         weigh(step, rows, worker->probabilities, keys, worker->step);
-        const qv_merge_args merge = {.rows = rows, .columns = columns, .visible = visible + first, .add = worker->step,
-                                     .add_stride = columns, .add_maximum = maximum, .add_sum = sum,
-                                     .out = worker->out + first * columns, .out_stride = columns,
-                                     .maximum = worker->maximum + first, .sum = worker->sum + first};
+        const qv_merge_args merge = {.rows = rows,
+                                     .columns = columns,
+                                     .visible = visible + first,
+                                     .add = worker->step,
+                                     .add_stride = columns,
+                                     .add_maximum = maximum,
+                                     .add_sum = sum,
+                                     .out = worker->out + first * columns,
+                                     .out_stride = columns,
+                                     .maximum = worker->maximum + first,
+                                     .sum = worker->sum + first};
         isa->merge(&merge);
     }
 }

@@ -22,12 +22,12 @@ typedef struct {
 
 /// Memory of one worker; see qv_attention_worker.
 typedef struct {
-    uint8_t *q;              // left operands of the task's tiles
-    float *out;              // [rows, value lanes] running
-    float *maximum, *sum;    // [rows] running
-    float *scores;           // [tile rows, QV_SPAN]
-    uint8_t *probabilities;  // left operand
-    float *step;             // [tile rows, value lanes]
+    uint8_t *q;             // left operands of the task's tiles
+    float *out;             // [rows, value lanes] running
+    float *maximum, *sum;   // [rows] running
+    float *scores;          // [tile rows, QV_SPAN]
+    uint8_t *probabilities; // left operand
+    float *step;            // [tile rows, value lanes]
 } qv_attention_worker;
 
 int qv_attention_rows_per_task(const qv_kernels *kernels, qv_weight_format format);
@@ -36,7 +36,8 @@ qv_attention_worker qv_attention_worker_at(const qv_kernels *kernels, qv_weight_
                                            uint8_t *memory);
 
 /// Packs `rows` query rows into tiles.
-void qv_attention_pack_queries(const qv_attention_step *step, const float *const *rows, const qv_attention_worker *worker);
+void qv_attention_pack_queries(const qv_attention_step *step, const float *const *rows,
+                               const qv_attention_worker *worker);
 /// Takes all rows of the task over one span of keys; row r sees the first visible[r] of them.
 void qv_attention_span(const qv_attention_step *step, const int *visible, const qv_attention_worker *worker);
 void qv_attention_begin(const qv_attention_step *step, const qv_attention_worker *worker);

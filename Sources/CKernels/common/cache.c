@@ -25,7 +25,8 @@ size_t qv_tiled_kv_head_bytes(const qv_kernels *kernels, qv_weight_format format
 /// A block is wiped when its first slot is written: values of slots not yet written meet probabilities of 0,
 /// and 0 times whatever lay there must be 0.
 void qv_tiled_kv_append(const qv_kernels *kernels, qv_weight_format format, const qv_kv_rows *rows, uint8_t *block) {
-    if (rows->first_slot == 0 && (rows->count < QV_KV_BLOCK_TOKENS || rows->head_size % kernels->primitives->lanes != 0))
+    if (rows->first_slot == 0 &&
+        (rows->count < QV_KV_BLOCK_TOKENS || rows->head_size % kernels->primitives->lanes != 0))
         memset(block, 0, qv_tiled_kv_head_bytes(kernels, format, rows->head_size));
     uint8_t *values = block + qv_kv_keys_bytes(kernels, format, rows->head_size);
     kernels->primitives->pack_keys[format](rows, block);

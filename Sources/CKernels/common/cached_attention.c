@@ -12,13 +12,13 @@ enum { SPLIT_BELOW_TASKS_PER_THREAD = 4 };
 typedef struct {
     const qv_kernels *kernels;
     const qv_cached_attention_args *args;
-    int group;               // query heads per KV head
+    int group; // query heads per KV head
     int rows_per_task, value_lanes;
     size_t head_bytes, worker_bytes;
     bool split;
     int64_t most_spans;
     uint8_t *workers;
-    float *parts;            // split: [row task][span] of part_floats
+    float *parts; // split: [row task][span] of part_floats
     size_t part_floats;
 } cached_job;
 
@@ -26,8 +26,8 @@ typedef struct {
 typedef struct {
     const qv_sequence *sequence;
     int kv_head;
-    int64_t first, rows;     // in units of (token, head of the group)
-    int64_t spans;           // that the last row sees
+    int64_t first, rows; // in units of (token, head of the group)
+    int64_t spans;       // that the last row sees
 } row_block;
 
 static int64_t sequence_tasks(const cached_job *job, const qv_sequence *sequence) {
@@ -49,7 +49,8 @@ static cached_job make_job(const qv_kernels *kernels, const qv_pool *pool, const
     job.head_bytes = qv_tiled_kv_head_bytes(kernels, layer->format, layer->head_size);
     job.worker_bytes = qv_attention_worker_bytes(kernels, layer->format, layer->head_size);
     for (int s = 0; s < args->sequence_count; s++)
-        job.most_spans = qv_max(job.most_spans, qv_ceil_div(args->sequences[s].past + args->sequences[s].count, QV_SPAN));
+        job.most_spans =
+            qv_max(job.most_spans, qv_ceil_div(args->sequences[s].past + args->sequences[s].count, QV_SPAN));
     const int threads = qv_pool_threads(pool);
     job.split = threads > 1 && job.most_spans > 1 && all_tasks(&job) < (int64_t)threads * SPLIT_BELOW_TASKS_PER_THREAD;
     job.part_floats = qv_lines((size_t)(job.rows_per_task * (job.value_lanes + 2)) * sizeof(float)) / sizeof(float);
@@ -82,8 +83,10 @@ static row_block find_block(const cached_job *job, int64_t task) {
 
 static qv_attention_step start(const cached_job *job, const row_block *block, const qv_attention_worker *worker) {
     const qv_cached_attention_args *args = job->args;
-    const qv_attention_step step = {.kernels = job->kernels, .format = args->layer->format,
-                                    .head_size = args->layer->head_size, .rows = (int)block->rows,
+    const qv_attention_step step = {.kernels = job->kernels,
+                                    .format = args->layer->format,
+                                    .head_size = args->layer->head_size,
+                                    .rows = (int)block->rows,
                                     .scale_log2 = args->scale * 0x1.715476p+0f};
     const float *q[QV_MAX_ROWS * QV_TILES_PER_TASK];
     for (int64_t r = 0; r < block->rows; r++) {
@@ -115,7 +118,8 @@ static void attend_span(const cached_job *job, const row_block *block, qv_attent
 
 static void write(const cached_job *job, const row_block *block, const float *out, const float *sum) {
     const qv_cached_attention_args *args = job->args;
-    const qv_attention_step step = {.kernels = job->kernels, .head_size = args->layer->head_size, .rows = (int)block->rows};
+    const qv_attention_step step = {
+        .kernels = job->kernels, .head_size = args->layer->head_size, .rows = (int)block->rows};
     float *to[QV_MAX_ROWS * QV_TILES_PER_TASK];
     for (int64_t r = 0; r < block->rows; r++) {
         const int64_t token = (block->first + r) / job->group, head = (block->first + r) % job->group;
@@ -128,8 +132,8 @@ static void write(const cached_job *job, const row_block *block, const float *ou
 static void whole_task(void *context, int64_t task, int worker_index) {
     const cached_job *job = context;
     const qv_kv_layer *layer = job->args->layer;
-    const qv_attention_worker worker = qv_attention_worker_at(
-        job->kernels, layer->format, layer->head_size, job->workers + job->worker_bytes * (size_t)worker_index);
+    const qv_attention_worker worker = qv_attention_worker_at(job->kernels, layer->format, layer->head_size,
+                                                              job->workers + job->worker_bytes * (size_t)worker_index);
     const row_block block = find_block(job, task);
     qv_attention_step step = start(job, &block, &worker);
     for (int64_t span = 0; span < block.spans; span++)
@@ -169,10 +173,17 @@ static void merge_task(void *context, int64_t task, int worker_index) {
         for (int64_t r = 0; r < block.rows; r++)
             sees[r] = block.sequence->past + (block.first + r) / job->group >= span * QV_SPAN;
         const float *part = part_at(job, task, span), *part_maximum = part + job->rows_per_task * job->value_lanes;
-        const qv_merge_args merge = {.rows = (int)block.rows, .columns = job->value_lanes, .visible = sees, .add = part,
-                                     .add_stride = job->value_lanes, .add_maximum = part_maximum,
-                                     .add_sum = part_maximum + job->rows_per_task, .out = total,
-                                     .out_stride = job->value_lanes, .maximum = maximum, .sum = sum};
+        const qv_merge_args merge = {.rows = (int)block.rows,
+                                     .columns = job->value_lanes,
+                                     .visible = sees,
+                                     .add = part,
+                                     .add_stride = job->value_lanes,
+                                     .add_maximum = part_maximum,
+                                     .add_sum = part_maximum + job->rows_per_task,
+                                     .out = total,
+                                     .out_stride = job->value_lanes,
+                                     .maximum = maximum,
+                                     .sum = sum};
         job->kernels->primitives->merge(&merge);
     }
     write(job, &block, total, sum);

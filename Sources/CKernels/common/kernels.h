@@ -18,8 +18,8 @@ enum {
     QV_FORMATS = 2,
 };
 
-/// c[rows, lanes] (distance c_stride) = x wᵀ, or += when `accumulate`, one chain of additions per element in the order of k.
-/// x: left operand of that many rows (qv_primitives.pack_rows). w: panel of vectors * lanes outputs.
+/// c[rows, lanes] (distance c_stride) = x wᵀ, or += when `accumulate`, one chain of additions per element in the order
+/// of k. x: left operand of that many rows (qv_primitives.pack_rows). w: panel of vectors * lanes outputs.
 typedef void (*qv_tile)(const void *w, const void *x, int64_t k, float *c, int64_t c_stride, bool accumulate);
 
 typedef struct {
@@ -35,24 +35,24 @@ typedef struct {
 /// One step of the online softmax for a tile of query rows.
 typedef struct {
     int rows;
-    int keys;               // columns of `scores` that hold a product: the largest of `visible`
-    const float *scores;    // [rows, QV_SPAN]
-    const int *visible;     // [rows] keys that the row sees: a prefix
-    float scale_log2;       // scale * log2(e)
-    void *probabilities;    // left operand [QV_SPAN / QV_K_BLOCK][rows][QV_K_BLOCK]
-    float *maximum, *sum;   // [rows] of this step; the maximum in units of log2
+    int keys;             // columns of `scores` that hold a product: the largest of `visible`
+    const float *scores;  // [rows, QV_SPAN]
+    const int *visible;   // [rows] keys that the row sees: a prefix
+    float scale_log2;     // scale * log2(e)
+    void *probabilities;  // left operand [QV_SPAN / QV_K_BLOCK][rows][QV_K_BLOCK]
+    float *maximum, *sum; // [rows] of this step; the maximum in units of log2
 } qv_softmax_args;
 
 /// out = out * 2^(maximum - m) + add * 2^(step maximum - m), with m the larger of the two, likewise for sum.
 typedef struct {
     int rows, columns;
-    const int *visible;     // [rows] a row that sees nothing stays as it is
-    const float *add;       // [rows, add_stride]
+    const int *visible; // [rows] a row that sees nothing stays as it is
+    const float *add;   // [rows, add_stride]
     int64_t add_stride;
     const float *add_maximum, *add_sum;
-    float *out;             // [rows, out_stride]
+    float *out; // [rows, out_stride]
     int64_t out_stride;
-    float *maximum, *sum;   // [rows] running; the maximum is -infinity before the first step
+    float *maximum, *sum; // [rows] running; the maximum is -infinity before the first step
 } qv_merge_args;
 
 /// Keys and values of one head: `count` rows that go to slots first_slot… of a block.
@@ -64,10 +64,10 @@ typedef struct qv_kv_rows {
 
 /// What the shared operations in common/ need from an instruction set.
 typedef struct {
-    int lanes;                     // float32 per vector
-    int vectors;                   // vectors per panel
-    int max_rows[QV_FORMATS];      // rows of the largest tile
-    int x_size[QV_FORMATS];        // bytes of one value of a left operand
+    int lanes;                        // float32 per vector
+    int vectors;                      // vectors per panel
+    int max_rows[QV_FORMATS];         // rows of the largest tile
+    int x_size[QV_FORMATS];           // bytes of one value of a left operand
     const qv_tile *tiles[QV_FORMATS]; // [vectors][QV_MAX_ROWS], by vectors - 1 and rows - 1
     /// rows x k values -> [k / QV_K_BLOCK][rows][QV_K_BLOCK]; the last block is padded with zero to an even k.
     void (*pack_rows[QV_FORMATS])(int rows, int64_t k, const float *const *source, void *out);
@@ -126,25 +126,47 @@ void qv_tiled_cached_attention(const qv_kernels *, qv_pool *, const qv_cached_at
 
 // ------------------------------------------------------------------------------------------------ small things
 
-static inline int64_t qv_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t qv_max(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t qv_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t qv_round_up(int64_t a, int64_t b) { return qv_ceil_div(a, b) * b; }
-static inline size_t qv_lines(size_t bytes) { return (bytes + QV_LINE - 1) / QV_LINE * QV_LINE; }
+static inline int64_t qv_min(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static inline int64_t qv_max(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+static inline int64_t qv_ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+static inline int64_t qv_round_up(int64_t a, int64_t b) {
+    return qv_ceil_div(a, b) * b;
+}
+static inline size_t qv_lines(size_t bytes) {
+    return (bytes + QV_LINE - 1) / QV_LINE * QV_LINE;
+}
 
 /// k rounded up to whole pairs, the unit of bfloat16 products.
-static inline int64_t qv_padded_k(qv_weight_format format, int64_t k) { return format == QV_WEIGHT_BF16 ? k + (k & 1) : k; }
-static inline size_t qv_weight_size(qv_weight_format format) { return format == QV_WEIGHT_BF16 ? 2 : 4; }
+static inline int64_t qv_padded_k(qv_weight_format format, int64_t k) {
+    return format == QV_WEIGHT_BF16 ? k + (k & 1) : k;
+}
+static inline size_t qv_weight_size(qv_weight_format format) {
+    return format == QV_WEIGHT_BF16 ? 2 : 4;
+}
 
 static inline uint32_t qv_bits(float x) {
-    union { float f; uint32_t u; } v = {.f = x};
+    union {
+        float f;
+        uint32_t u;
+    } v = {.f = x};
     return v.u;
 }
 static inline float qv_from_bits(uint32_t u) {
-    union { uint32_t u; float f; } v = {.u = u};
+    union {
+        uint32_t u;
+        float f;
+    } v = {.u = u};
     return v.f;
 }
-static inline float qv_from_bf16(uint16_t h) { return qv_from_bits((uint32_t)h << 16); }
+static inline float qv_from_bf16(uint16_t h) {
+    return qv_from_bits((uint32_t)h << 16);
+}
 /// Nearest even; NaN stays NaN.
 static inline uint16_t qv_to_bf16(float x) {
     uint32_t u = qv_bits(x);

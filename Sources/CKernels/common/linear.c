@@ -4,7 +4,8 @@
 #include "kernels.h"
 
 enum {
-    /// Values of k per pass. A panel's part (2 x 32 lanes KiB in bfloat16) and the tiles' rows stay in the second-level cache.
+    /// Values of k per pass. A panel's part (2 x 32 lanes KiB in bfloat16) and the tiles' rows stay in the second-level
+    /// cache.
     K_PASS = 1024,
     /// Rows of x that one task goes through: 168 x K_PASS bfloat16 is a third of a 1 MiB second-level cache.
     ROWS_PER_TASK = 168,
@@ -21,13 +22,13 @@ typedef struct {
     const qv_primitives *isa;
     const qv_linear_args *args;
     qv_weight_format format;
-    int64_t k, padded_k;       // padded to whole K blocks, for x
-    int lanes;                 // of a panel
+    int64_t k, padded_k; // padded to whole K blocks, for x
+    int lanes;           // of a panel
     int64_t panels, panels_per_task, groups;
     int64_t tiles, tiles_per_task, row_tasks;
-    bool passes;               // k does not fit one pass: partial sums rest in scratch
+    bool passes; // k does not fit one pass: partial sums rest in scratch
     bool swiglu;
-    size_t tile_floats;        // one tile of partial sums
+    size_t tile_floats; // one tile of partial sums
     size_t x_bytes, worker_bytes;
     uint8_t *x, *workers;
 } plan;
@@ -93,8 +94,8 @@ static void convert_task(void *context, int64_t tile, int worker) {
 }
 
 /// One tile's part of the sums, k in first_k ..< first_k + count.
-static void multiply(const plan *p, const qv_matrix *matrix, int64_t panel, int64_t tile, int64_t first_k, int64_t count,
-                     float *c) {
+static void multiply(const plan *p, const qv_matrix *matrix, int64_t panel, int64_t tile, int64_t first_k,
+                     int64_t count, float *c) {
     const int64_t rows = tile_start(p, tile + 1) - tile_start(p, tile);
     const size_t size = qv_weight_size(p->format);
     const uint8_t *w = (const uint8_t *)matrix->data +
@@ -107,11 +108,16 @@ static void write_tile(const plan *p, int64_t panel, int64_t tile, const float *
     const qv_linear_args *args = p->args;
     const int64_t first = tile_start(p, tile), column = panel * p->lanes;
     const float *bias = args->weight->bias, *gate_bias = p->swiglu ? args->gate->bias : NULL;
-    const qv_epilogue_args epilogue = {
-        .kind = args->epilogue, .rows = tile_start(p, tile + 1) - first,
-        .columns = qv_min(p->lanes, args->weight->rows - column), .c = c, .gate = gate, .c_stride = p->lanes,
-        .bias = bias ? bias + column : NULL, .gate_bias = gate_bias ? gate_bias + column : NULL,
-        .y = args->y + first * args->y_stride + column, .y_stride = args->y_stride};
+    const qv_epilogue_args epilogue = {.kind = args->epilogue,
+                                       .rows = tile_start(p, tile + 1) - first,
+                                       .columns = qv_min(p->lanes, args->weight->rows - column),
+                                       .c = c,
+                                       .gate = gate,
+                                       .c_stride = p->lanes,
+                                       .bias = bias ? bias + column : NULL,
+                                       .gate_bias = gate_bias ? gate_bias + column : NULL,
+                                       .y = args->y + first * args->y_stride + column,
+                                       .y_stride = args->y_stride};
     p->isa->epilogue(&epilogue);
 }
 

@@ -65,7 +65,8 @@ static int64_t row_tasks(row_job *job, int64_t values_per_row) {
 }
 
 #define FOR_ROWS(job, task, i)                                                                                         \
-    for (int64_t i = (task) * (job)->rows_per_task, end_ = qv_min(i + (job)->rows_per_task, (job)->count); i < end_; i++)
+    for (int64_t i = (task) * (job)->rows_per_task, end_ = qv_min(i + (job)->rows_per_task, (job)->count); i < end_;   \
+         i++)
 
 static void rms_norm_task(void *context, int64_t task, int worker) {
     (void)worker;
@@ -77,8 +78,15 @@ static void rms_norm_task(void *context, int64_t task, int worker) {
 
 void qv_rms_norm(const qv_kernels *kernels, qv_pool *pool, int64_t count, int64_t columns, const float *x,
                  int64_t x_stride, const float *weight, float epsilon, float *y, int64_t y_stride) {
-    row_job job = {.kernels = kernels, .count = count, .columns = columns, .x = x, .x_stride = x_stride,
-                   .weight = weight, .epsilon = epsilon, .y = y, .y_stride = y_stride};
+    row_job job = {.kernels = kernels,
+                   .count = count,
+                   .columns = columns,
+                   .x = x,
+                   .x_stride = x_stride,
+                   .weight = weight,
+                   .epsilon = epsilon,
+                   .y = y,
+                   .y_stride = y_stride};
     qv_pool_run(pool, row_tasks(&job, columns), rms_norm_task, &job);
 }
 
@@ -93,8 +101,14 @@ static void rotate_task(void *context, int64_t task, int worker) {
 
 void qv_rotate(const qv_kernels *kernels, qv_pool *pool, int64_t count, float *x, int64_t stride, int heads,
                int head_size, const float *cosine, const float *sine) {
-    row_job job = {.kernels = kernels, .count = count, .y = x, .y_stride = stride, .heads = heads,
-                   .head_size = head_size, .cosine = cosine, .sine = sine};
+    row_job job = {.kernels = kernels,
+                   .count = count,
+                   .y = x,
+                   .y_stride = stride,
+                   .heads = heads,
+                   .head_size = head_size,
+                   .cosine = cosine,
+                   .sine = sine};
     qv_pool_run(pool, row_tasks(&job, (int64_t)heads * head_size), rotate_task, &job);
 }
 
@@ -109,8 +123,14 @@ static void embed_task(void *context, int64_t task, int worker) {
 
 void qv_embed(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *ids, const void *table,
               qv_type type, int64_t columns, float *y, int64_t y_stride) {
-    row_job job = {.kernels = kernels, .count = count, .columns = columns, .index = ids, .table = table, .type = type,
-                   .y = y, .y_stride = y_stride};
+    row_job job = {.kernels = kernels,
+                   .count = count,
+                   .columns = columns,
+                   .index = ids,
+                   .table = table,
+                   .type = type,
+                   .y = y,
+                   .y_stride = y_stride};
     qv_pool_run(pool, row_tasks(&job, columns), embed_task, &job);
 }
 
@@ -123,8 +143,14 @@ static void gather_task(void *context, int64_t task, int worker) {
 
 void qv_gather_rows(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *index, int64_t columns,
                     const float *x, int64_t x_stride, float *y, int64_t y_stride) {
-    row_job job = {.kernels = kernels, .count = count, .columns = columns, .index = index, .x = x,
-                   .x_stride = x_stride, .y = y, .y_stride = y_stride};
+    row_job job = {.kernels = kernels,
+                   .count = count,
+                   .columns = columns,
+                   .index = index,
+                   .x = x,
+                   .x_stride = x_stride,
+                   .y = y,
+                   .y_stride = y_stride};
     qv_pool_run(pool, row_tasks(&job, columns), gather_task, &job);
 }
 
@@ -137,8 +163,14 @@ static void scatter_task(void *context, int64_t task, int worker) {
 
 void qv_scatter_rows(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *index, int64_t columns,
                      const float *x, int64_t x_stride, float *y, int64_t y_stride) {
-    row_job job = {.kernels = kernels, .count = count, .columns = columns, .index = index, .x = x,
-                   .x_stride = x_stride, .y = y, .y_stride = y_stride};
+    row_job job = {.kernels = kernels,
+                   .count = count,
+                   .columns = columns,
+                   .index = index,
+                   .x = x,
+                   .x_stride = x_stride,
+                   .y = y,
+                   .y_stride = y_stride};
     qv_pool_run(pool, row_tasks(&job, columns), scatter_task, &job);
 }
 
@@ -166,9 +198,13 @@ static void append_task(void *context, int64_t task, int worker) {
     const int64_t block = sequence->past / QV_KV_BLOCK_TOKENS + task / layer->kv_heads;
     const int64_t first = qv_max(sequence->past, block * QV_KV_BLOCK_TOKENS);
     const int64_t end = qv_min(sequence->past + sequence->count, (block + 1) * QV_KV_BLOCK_TOKENS);
-    const int64_t offset = (sequence->first_row + first - sequence->past) * job->stride + (int64_t)head * layer->head_size;
-    const qv_kv_rows rows = {.head_size = layer->head_size, .first_slot = (int)(first % QV_KV_BLOCK_TOKENS),
-                             .count = (int)(end - first), .k = job->k + offset, .v = job->v + offset,
+    const int64_t offset =
+        (sequence->first_row + first - sequence->past) * job->stride + (int64_t)head * layer->head_size;
+    const qv_kv_rows rows = {.head_size = layer->head_size,
+                             .first_slot = (int)(first % QV_KV_BLOCK_TOKENS),
+                             .count = (int)(end - first),
+                             .k = job->k + offset,
+                             .v = job->v + offset,
                              .stride = job->stride};
     uint8_t *target = layer->base + (size_t)sequence->blocks[block] * layer->block_stride +
                       (size_t)head * job->kernels->kv_head_bytes(job->kernels, layer->format, layer->head_size);
@@ -182,8 +218,8 @@ void qv_kv_append(const qv_kernels *kernels, qv_pool *pool, const qv_kv_layer *l
         if (sequence->count == 0)
             continue;
         append_job job = {.kernels = kernels, .layer = layer, .sequence = sequence, .k = k, .v = v, .stride = stride};
-        const int64_t blocks = (sequence->past + sequence->count - 1) / QV_KV_BLOCK_TOKENS -
-                               sequence->past / QV_KV_BLOCK_TOKENS + 1;
+        const int64_t blocks =
+            (sequence->past + sequence->count - 1) / QV_KV_BLOCK_TOKENS - sequence->past / QV_KV_BLOCK_TOKENS + 1;
         // A token or a few are written sooner than a fork takes.
         qv_pool_run(sequence->count < 8 ? NULL : pool, blocks * layer->kv_heads, append_task, &job);
     }

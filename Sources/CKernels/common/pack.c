@@ -1,4 +1,5 @@
-// Packing of weights into panels: [panel][k or pair of k][lane](pair). Runs once per weight; no instruction set of its own.
+// Packing of weights into panels: [panel][k or pair of k][lane](pair). Runs once per weight; no instruction set of its
+// own.
 #include "kernels.h"
 
 #include <string.h>
@@ -61,7 +62,8 @@ static void pack_task(void *context, int64_t task, int worker) {
     for (int64_t k = 0; k < job->columns; k += QV_K_BLOCK) {
         const int64_t count = qv_min(QV_K_BLOCK, job->columns - k);
         for (int lane = first; lane < end; lane++) {
-            const uint8_t *from = job->source + (size_t)(row + lane) * row_bytes + (size_t)k * (job->type == QV_TYPE_F32 ? 4 : 2);
+            const uint8_t *from =
+                job->source + (size_t)(row + lane) * row_bytes + (size_t)k * (job->type == QV_TYPE_F32 ? 4 : 2);
             if (job->format == QV_WEIGHT_BF16) {
                 uint16_t half[QV_K_BLOCK + 1];
                 to_bf16(from, job->type, count, half);
@@ -91,8 +93,15 @@ void qv_matrix_pack(const qv_kernels *kernels, qv_pool *pool, qv_weight_format f
                     const void *source, qv_type source_type, int64_t first_row, int64_t count, void *data) {
     if (count <= 0)
         return;
-    pack_job job = {.format = format, .rows = rows, .columns = columns, .first_row = first_row, .count = count,
-                    .source = source, .type = source_type, .data = data, .lanes = qv_panel_lanes(kernels)};
+    pack_job job = {.format = format,
+                    .rows = rows,
+                    .columns = columns,
+                    .first_row = first_row,
+                    .count = count,
+                    .source = source,
+                    .type = source_type,
+                    .data = data,
+                    .lanes = qv_panel_lanes(kernels)};
     const int64_t panels = (first_row + count - 1) / job.lanes - first_row / job.lanes + 1;
     qv_pool_run(pool, panels, pack_task, &job);
 }

@@ -33,7 +33,9 @@ static size_t packed_bytes(const segment_job *job) {
     int64_t longest = 0;
     for (int s = 0; s < job->args->segments; s++)
         longest = qv_max(longest, segment_rows(job->args, s));
-    return longest <= QV_SPAN ? 0 : (size_t)qv_ceil_div(longest, QV_KV_BLOCK_TOKENS) * (size_t)job->args->heads * job->head_bytes;
+    return longest <= QV_SPAN
+               ? 0
+               : (size_t)qv_ceil_div(longest, QV_KV_BLOCK_TOKENS) * (size_t)job->args->heads * job->head_bytes;
 }
 
 size_t qv_tiled_segment_attention_scratch(const qv_kernels *kernels, const qv_pool *pool,
@@ -45,8 +47,11 @@ size_t qv_tiled_segment_attention_scratch(const qv_kernels *kernels, const qv_po
 static void pack_block(const segment_job *job, int head, int64_t first_row, int count, uint8_t *to) {
     const qv_segment_attention_args *args = job->args;
     const int64_t offset = first_row * args->stride + (int64_t)head * args->head_size;
-    const qv_kv_rows rows = {.head_size = args->head_size, .count = count, .k = args->k + offset,
-                             .v = args->v + offset, .stride = args->stride};
+    const qv_kv_rows rows = {.head_size = args->head_size,
+                             .count = count,
+                             .k = args->k + offset,
+                             .v = args->v + offset,
+                             .stride = args->stride};
     qv_tiled_kv_append(job->kernels, args->arithmetic, &rows, to);
 }
 
@@ -56,8 +61,11 @@ static void attend(const segment_job *job, int head, int64_t first_row, int coun
                    size_t block_stride, int64_t keys, uint8_t *memory) {
     const qv_segment_attention_args *args = job->args;
     const qv_attention_worker worker = qv_attention_worker_at(job->kernels, args->arithmetic, args->head_size, memory);
-    qv_attention_step step = {.kernels = job->kernels, .format = args->arithmetic, .head_size = args->head_size,
-                              .rows = count, .scale_log2 = args->scale * 0x1.715476p+0f};
+    qv_attention_step step = {.kernels = job->kernels,
+                              .format = args->arithmetic,
+                              .head_size = args->head_size,
+                              .rows = count,
+                              .scale_log2 = args->scale * 0x1.715476p+0f};
     const float *q[QV_MAX_ROWS * QV_TILES_PER_TASK];
     float *out[QV_MAX_ROWS * QV_TILES_PER_TASK];
     int visible[QV_MAX_ROWS * QV_TILES_PER_TASK];
@@ -90,7 +98,8 @@ static void short_task(void *context, int64_t task, int worker) {
         pack_block(job, head, start + row, (int)qv_min(QV_KV_BLOCK_TOKENS, rows - row),
                    packed + (size_t)(row / QV_KV_BLOCK_TOKENS) * job->head_bytes);
     for (int64_t row = 0; row < rows; row += job->rows_per_task)
-        attend(job, head, start + row, (int)qv_min(job->rows_per_task, rows - row), packed, job->head_bytes, rows, memory);
+        attend(job, head, start + row, (int)qv_min(job->rows_per_task, rows - row), packed, job->head_bytes, rows,
+               memory);
 }
 
 /// One block of one head of a long segment.

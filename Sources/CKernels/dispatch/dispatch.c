@@ -21,7 +21,9 @@ static uint64_t saved_state(void) {
     return (uint64_t)high << 32 | low;
 }
 
-static bool has(unsigned word, unsigned bit) { return word >> bit & 1; }
+static bool has(unsigned word, unsigned bit) {
+    return word >> bit & 1;
+}
 
 static bool avx2_runs(void) {
     unsigned one[4], seven[4];
@@ -48,7 +50,9 @@ static bool avx512bf16_runs(void) {
 }
 #endif
 
-static bool always(void) { return true; }
+static bool always(void) {
+    return true;
+}
 
 /// Slowest first.
 static const struct {
@@ -94,4 +98,6 @@ const char *const *qv_kernels_available(void) {
     return names;
 }
 
-const char *qv_kernels_name(const qv_kernels *kernels) { return kernels->name; }
+const char *qv_kernels_name(const qv_kernels *kernels) {
+    return kernels->name;
+}

@@ -33,9 +33,15 @@ static void linear_task(void *context, int64_t row, int worker) {
         float *y = args->y + i * args->y_stride + row;
         const float value = dot_row(args->weight, row, x);
         switch (args->epilogue) {
-        case QV_EPILOGUE_NONE: *y = value; break;
-        case QV_EPILOGUE_ADD: *y += value; break;
-        case QV_EPILOGUE_GELU: *y = 0.5f * value * (1 + erff(value * 0x1.6a09e6p-1f)); break;
+        case QV_EPILOGUE_NONE:
+            *y = value;
+            break;
+        case QV_EPILOGUE_ADD:
+            *y += value;
+            break;
+        case QV_EPILOGUE_GELU:
+            *y = 0.5f * value * (1 + erff(value * 0x1.6a09e6p-1f));
+            break;
         case QV_EPILOGUE_SWIGLU: {
             const float gate = dot_row(args->gate, row, x);
             *y = gate / (1 + expf(-gate)) * value;
@@ -61,17 +67,18 @@ static void linear(const qv_kernels *kernels, qv_pool *pool, const qv_linear_arg
 /// Keys or values of one head: token t at data + t * stride, or in blocks when `blocks` is set.
 typedef struct {
     qv_weight_format format;
-    const void *data;      // float32 rows, rounded as they are read
+    const void *data; // float32 rows, rounded as they are read
     int64_t stride;
     const qv_kv_layer *layer;
     const int32_t *blocks;
-    size_t offset;         // of this head's keys, or values, in a block
+    size_t offset; // of this head's keys, or values, in a block
 } token_rows;
 
 static float value_at(const token_rows *rows, int64_t token, int i) {
     if (rows->blocks == NULL)
         return rounded(rows->format, ((const float *)rows->data)[token * rows->stride + i]);
-    const uint8_t *block = rows->layer->base + (size_t)rows->blocks[token / QV_KV_BLOCK_TOKENS] * rows->layer->block_stride;
+    const uint8_t *block =
+        rows->layer->base + (size_t)rows->blocks[token / QV_KV_BLOCK_TOKENS] * rows->layer->block_stride;
     return stored(rows->format, block + rows->offset, token % QV_KV_BLOCK_TOKENS * rows->layer->head_size + i);
 }
 
@@ -108,8 +115,10 @@ static void segment_task(void *context, int64_t task, int worker) {
     const qv_segment_attention_args *args = context;
     const int64_t segment = task / args->heads, column = task % args->heads * args->head_size;
     const int64_t start = args->segment_starts[segment], end = args->segment_starts[segment + 1];
-    const token_rows keys = {.format = args->arithmetic, .data = args->k + start * args->stride + column, .stride = args->stride};
-    const token_rows values = {.format = args->arithmetic, .data = args->v + start * args->stride + column, .stride = args->stride};
+    const token_rows keys = {
+        .format = args->arithmetic, .data = args->k + start * args->stride + column, .stride = args->stride};
+    const token_rows values = {
+        .format = args->arithmetic, .data = args->v + start * args->stride + column, .stride = args->stride};
     for (int64_t row = start; row < end; row++)
         attend(&keys, &values, end - start, args->q + row * args->stride + column, args->head_size, args->scale,
                args->out + row * args->out_stride + column);

@@ -59,16 +59,16 @@ typedef struct {
 
 size_t qv_matrix_bytes(const qv_kernels *kernels, qv_weight_format format, int64_t rows, int64_t columns);
 
-/// Packs `count` rows of `source` ([count, columns], row-major, any alignment) as rows first_row… of the matrix at `data`.
-/// A matrix may be packed from several sources, one call each, in any order; every row must be packed once.
+/// Packs `count` rows of `source` ([count, columns], row-major, any alignment) as rows first_row… of the matrix at
+/// `data`. A matrix may be packed from several sources, one call each, in any order; every row must be packed once.
 /// Rows past the last (padding up to whole panels) are zeroed by the call that packs the last row.
 void qv_matrix_pack(const qv_kernels *kernels, qv_pool *pool, qv_weight_format format, int64_t rows, int64_t columns,
                     const void *source, qv_type source_type, int64_t first_row, int64_t count, void *data);
 
 typedef enum {
-    QV_EPILOGUE_NONE = 0, // y = x Wᵀ + bias
-    QV_EPILOGUE_ADD = 1,  // y += x Wᵀ + bias (a residual)
-    QV_EPILOGUE_GELU = 2, // y = gelu(x Wᵀ + bias), the exact form with erf
+    QV_EPILOGUE_NONE = 0,  // y = x Wᵀ + bias
+    QV_EPILOGUE_ADD = 1,   // y += x Wᵀ + bias (a residual)
+    QV_EPILOGUE_GELU = 2,  // y = gelu(x Wᵀ + bias), the exact form with erf
     QV_EPILOGUE_SWIGLU = 3 // y = silu(x Gᵀ + gate bias) * (x Wᵀ + bias): `gate` is G, `weight` is W (up)
 } qv_epilogue;
 
@@ -98,7 +98,8 @@ void qv_rms_norm(const qv_kernels *kernels, qv_pool *pool, int64_t count, int64_
 void qv_rotate(const qv_kernels *kernels, qv_pool *pool, int64_t count, float *x, int64_t stride, int heads,
                int head_size, const float *cosine, const float *sine);
 
-/// y[i] = table[ids[i]], converted to float32. The table is the checkpoint's own, unpacked: [*, columns], any alignment.
+/// y[i] = table[ids[i]], converted to float32. The table is the checkpoint's own, unpacked: [*, columns], any
+/// alignment.
 void qv_embed(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *ids, const void *table,
               qv_type type, int64_t columns, float *y, int64_t y_stride);
 
@@ -161,7 +162,8 @@ typedef struct {
 size_t qv_kv_block_bytes(const qv_kernels *kernels, qv_weight_format format, int kv_heads, int head_size);
 
 /// Writes the new tokens' keys and values ([rows, kv_heads * head_size], with `stride`) into the cache.
-/// The slots of a block past the last token written may hold anything afterwards, but a block must be appended to in order.
+/// The slots of a block past the last token written may hold anything afterwards, but a block must be appended to in
+/// order.
 void qv_kv_append(const qv_kernels *kernels, qv_pool *pool, const qv_kv_layer *layer, const qv_sequence *sequences,
                   int sequence_count, const float *k, const float *v, int64_t stride);
 
@@ -181,8 +183,7 @@ typedef struct {
 
 size_t qv_cached_attention_scratch(const qv_kernels *kernels, const qv_pool *pool,
                                    const qv_cached_attention_args *args);
-void qv_cached_attention(const qv_kernels *kernels, qv_pool *pool, const qv_cached_attention_args *args,
-                         void *scratch);
+void qv_cached_attention(const qv_kernels *kernels, qv_pool *pool, const qv_cached_attention_args *args, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -11,9 +11,13 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-static inline void relax(void) { _mm_pause(); }
+static inline void relax(void) {
+    _mm_pause();
+}
 #elif defined(__aarch64__)
-static inline void relax(void) { __asm__ __volatile__("yield"); }
+static inline void relax(void) {
+    __asm__ __volatile__("yield");
+}
 #else
 static inline void relax(void) {}
 #endif
@@ -205,7 +209,9 @@ void qv_pool_destroy(qv_pool *pool) {
     free(pool);
 }
 
-int qv_pool_threads(const qv_pool *pool) { return pool == NULL ? 1 : pool->threads; }
+int qv_pool_threads(const qv_pool *pool) {
+    return pool == NULL ? 1 : pool->threads;
+}
 
 void qv_pool_set_active(qv_pool *pool, bool active) {
     if (pool == NULL)

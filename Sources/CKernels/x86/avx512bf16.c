@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx512bf16"))), apply_to = function)
+#pragma clang attribute push(                                                                                          \
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx512bf16"))),                 \
+    apply_to = function)
 
 #define QV_LANES 16
 #define QV_VECTORS 2
@@ -26,7 +28,9 @@ typedef uint32_t own_vu __attribute__((ext_vector_type(16)));
 typedef uint16_t own_vh __attribute__((ext_vector_type(16)));
 
 // The instructions round to nearest even as the scalar code does, except that subnormal values count as 0.
-static inline __attribute__((always_inline)) own_vh to_bf16(own_vf x) { return (own_vh)_mm512_cvtneps_pbh((__m512)x); }
+static inline __attribute__((always_inline)) own_vh to_bf16(own_vf x) {
+    return (own_vh)_mm512_cvtneps_pbh((__m512)x);
+}
 static inline __attribute__((always_inline)) own_vu pair_bf16(own_vf a, own_vf b) {
     const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)a));
     const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)b));

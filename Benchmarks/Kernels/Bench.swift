@@ -1,0 +1,112 @@
+import CKernels
+import Foundation
+
+/// What a rate is measured against.
+enum Limit: Hashable {
+    case read
+    case float32
+    case bfloat16
+}
+
+/// Memory on a 64-byte boundary.
+final class Memory {
+    let raw: UnsafeMutableRawPointer
+    let count: Int
+
+    init(_ count: Int) {
+        self.count = count
+        raw = .allocate(byteCount: max(count, 64), alignment: 64)
+    }
+
+    /// `count` float32 in -1 ..< 1, the same in every run.
+    convenience init(floats count: Int, seed: UInt32 = 1) {
+        self.init(count * 4)
+        var state = seed
+        for i in 0..<count {
+            state = state &* 1_664_525 &+ 1_013_904_223
+            floats[i] = Float(Int32(bitPattern: state) >> 8) * 0x1p-23
+        }
+    }
+
+    var floats: UnsafeMutablePointer<Float> { raw.assumingMemoryBound(to: Float.self) }
+
+    deinit { raw.deallocate() }
+}
+
+/// Times cases and reports them.
+final class Bench {
+    let kernels: OpaquePointer
+    let pool: OpaquePointer
+    let repetitions: Int
+    let filter: String?
+    let report: Report
+    var limits: [Limit: Double] = [:]
+
+    init(kernels: OpaquePointer, pool: OpaquePointer, repetitions: Int, filter: String?, report: Report) {
+        (self.kernels, self.pool, self.repetitions) = (kernels, pool, repetitions)
+        (self.filter, self.report) = (filter, report)
+    }
+
+    func wants(_ name: String) -> Bool { filter.map { name.contains($0) } ?? true }
+
+    /// Median seconds of a call; one call goes ahead unmeasured.
+    func seconds(_ body: () -> Void) -> Double {
+        body()
+        let clock = ContinuousClock()
+        let times = (0..<repetitions).map { _ in clock.measure(body) / .seconds(1) }.sorted()
+        return times[times.count / 2]
+    }
+
+    /// `amount` operations or bytes a call.
+    func measure(_ name: String, amount: Double, limit: Limit, _ body: () -> Void) {
+        let time = seconds(body)
+        report.row(name: name, seconds: time, rate: amount / time * 1e-9, limit: limit, of: limits[limit])
+    }
+
+    /// The reading and arithmetic limits, on one thread and on all.
+    func measureLimits(threads: Int) {
+        for count in Set([1, threads]).sorted() {
+            for (limit, name, probe) in [
+                (Limit.read, "memory read", qv_probe_read), (.float32, "float32 FMA", qv_probe_fma),
+                (.bfloat16, "bfloat16 dot", qv_probe_bf16),
+            ] {
+                var rates: [Double] = []
+                for _ in 0..<5 { rates.append(onThreads(count) { probe() }) }
+                let rate = rates.sorted()[2]
+                if rate == 0 { continue }  // no such instruction here
+                limits[limit] = rate
+                report.row(
+                    name: "\(name), \(count) thread\(count == 1 ? "" : "s")", seconds: nil, rate: rate, limit: limit,
+                    of: nil)
+            }
+        }
+        // Without the instruction a bfloat16 product is made of float32 FMAs.
+        limits[.bfloat16] = limits[.bfloat16] ?? limits[.float32]
+    }
+
+    /// The sum of what threads of their own measure side by side.
+    private func onThreads(_ count: Int, _ probe: @escaping @Sendable () -> Double) -> Double {
+        let rates = Rates()
+        let threads = (0..<count).map { _ in Thread { rates.add(probe()) } }
+        threads.forEach { $0.start() }
+        return rates.total(of: count)
+    }
+}
+
+/// Rates that threads hand in.
+private final class Rates: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var values: [Double] = []
+
+    func add(_ value: Double) {
+        condition.withLock { values.append(value) }
+        condition.signal()
+    }
+
+    func total(of count: Int) -> Double {
+        condition.lock()
+        defer { condition.unlock() }
+        while values.count < count { condition.wait() }
+        return values.reduce(0, +)
+    }
+}
