@@ -38,12 +38,14 @@ final class Bench {
     let kernels: OpaquePointer
     let pool: OpaquePointer
     let repetitions: Int
+    let cpuTime: Bool
     let filter: String?
     let report: Report
     var limits: [Limit: Double] = [:]
 
-    init(kernels: OpaquePointer, pool: OpaquePointer, repetitions: Int, filter: String?, report: Report) {
-        (self.kernels, self.pool, self.repetitions) = (kernels, pool, repetitions)
+    init(kernels: OpaquePointer, pool: OpaquePointer, repetitions: Int, cpuTime: Bool, filter: String?, report: Report)
+    {
+        (self.kernels, self.pool, self.repetitions, self.cpuTime) = (kernels, pool, repetitions, cpuTime)
         (self.filter, self.report) = (filter, report)
     }
 
@@ -52,9 +54,18 @@ final class Bench {
     /// Median seconds of a call; one call goes ahead unmeasured.
     func seconds(_ body: () -> Void) -> Double {
         body()
-        let clock = ContinuousClock()
-        let times = (0..<repetitions).map { _ in clock.measure(body) / .seconds(1) }.sorted()
+        let times = (0..<repetitions).map { _ in
+            let start = now()
+            body()
+            return now() - start
+        }.sorted()
         return times[times.count / 2]
+    }
+
+    private func now() -> Double {
+        var time = timespec()
+        clock_gettime(cpuTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     /// `amount` operations or bytes a call.

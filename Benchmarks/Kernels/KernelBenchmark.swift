@@ -20,6 +20,9 @@ struct KernelBenchmark: ParsableCommand {
     @Option(help: "Repetitions; the median is reported.")
     var repetitions = 9
 
+    @Flag(help: "Count processor time instead of elapsed time, on one thread: for machines that others use too.")
+    var cpuTime = false
+
     @Flag(help: "Print JSON, one object per line.")
     var json = false
 
@@ -27,6 +30,7 @@ struct KernelBenchmark: ParsableCommand {
         guard (1...1024).contains(threads) else {
             throw ValidationError("--threads must be in 1...1024, not \(threads)")
         }
+        guard !cpuTime || threads == 1 else { throw ValidationError("--cpu-time needs --threads 1, not \(threads)") }
         guard repetitions > 0 else { throw ValidationError("--repetitions must be positive, not \(repetitions)") }
         if let isa, qv_kernels_named(isa) == nil {
             throw ValidationError("--isa: this processor runs \(Self.available.joined(separator: ", ")), not \(isa)")
@@ -50,7 +54,8 @@ struct KernelBenchmark: ParsableCommand {
         defer { qv_pool_destroy(pool) }
         qv_pool_set_active(pool, true)
         let bench = Bench(
-            kernels: kernels, pool: pool, repetitions: repetitions, filter: filter, report: Report(json: json))
+            kernels: kernels, pool: pool, repetitions: repetitions, cpuTime: cpuTime, filter: filter,
+            report: Report(json: json))
         bench.report.header(table: String(cString: qv_kernels_name(kernels)), threads: threads)
         bench.measureLimits(threads: threads)
         bench.products()

@@ -1,5 +1,5 @@
-// What the processor can do at most, measured by the calling thread in a few tens of milliseconds:
-// limits that benchmarks state their results against.
+// What the processor can do at most, measured by the calling thread in a few tens of milliseconds of its
+// processor time: limits that benchmarks state their results against.
 #ifndef QWENVL_PROBES_H
 #define QWENVL_PROBES_H
 
