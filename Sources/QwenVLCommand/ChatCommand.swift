@@ -14,6 +14,7 @@ struct ChatCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pictures") var images: ImageArguments
     @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
@@ -24,10 +25,10 @@ struct ChatCommand: AsyncParsableCommand {
     var quiet = false
 
     func run() async throws {
-        let engine = try await model.load(model.engineOptions)
+        let engine = try await model.load(model.engineOptions(pictures))
         let opening = system.map { [ChatMessage.system($0)] } ?? []
         var messages = opening
-        var images = pictures.image
+        var waiting = images.image
         Terminal.note("/image PATH shows a picture, /forget begins anew, /quit ends.")
         while let line = prompt() {
             switch Line(line) {
@@ -35,21 +36,20 @@ struct ChatCommand: AsyncParsableCommand {
             case .quit: return
             case .forget:
                 messages = opening
-                images = []
+                waiting = []
             case .image(let path):
                 guard FileManager.default.isReadableFile(atPath: path) else {
                     Terminal.error("cannot read \(path)")
                     continue
                 }
-                images.append(path)
+                waiting.append(path)
             case .unknown(let command):
                 Terminal.error("unknown command \(command); there are /image PATH, /forget, /quit")
             case .question(let text):
-                var turn = pictures
-                turn.image = images
-                if let answer = try await ask(text, turn: turn, after: messages, engine: engine) {
-                    messages += [turn.message(text), .assistant(answer)]
-                    images = []
+                let question = ImageArguments.message(text, images: waiting)
+                if let answer = try await ask(messages + [question], engine: engine) {
+                    messages += [question, .assistant(answer)]
+                    waiting = []
                 }
             }
         }
@@ -61,12 +61,10 @@ struct ChatCommand: AsyncParsableCommand {
     }
 
     /// - Returns: the answer; nil when the question could not be used, which has been said and loses nothing.
-    private func ask(
-        _ text: String, turn: PictureOptions, after messages: [ChatMessage], engine: Engine
-    ) async throws -> String? {
+    private func ask(_ messages: [ChatMessage], engine: Engine) async throws -> String? {
         do {
             let completion = try await AnswerPrinter.print(
-                messages + [turn.message(text)], engine: engine, options: sampling.generationOptions)
+                messages, engine: engine, options: sampling.generationOptions)
             if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
             return completion.text
         } catch let error as QwenVLError where error.isUserError {

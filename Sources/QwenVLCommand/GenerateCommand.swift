@@ -14,6 +14,7 @@ struct GenerateCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
     @Option(help: "A JSON file of messages.")
@@ -34,7 +35,7 @@ struct GenerateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let conversations = try MessagesFile.read(messages)
-        var engineOptions = model.engineOptions
+        var engineOptions = model.engineOptions(pictures)
         engineOptions.prefillChunk = prefillChunk
         engineOptions.maximumBatch = max(engineOptions.maximumBatch, conversations.count)
         // For developers comparing layers with the reference.

@@ -18,9 +18,6 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Tokens that the KV cache holds (default: one context, at most 32768).")
     var cacheTokens: Int?
 
-    @Flag(help: "Ignore the EXIF orientation of pictures, as the reference does.")
-    var ignoreOrientation = false
-
     func validate() throws {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads: expected 1 to 1024, found \(threads)")
@@ -30,20 +27,22 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    var engineOptions: EngineOptions {
+    func engineOptions(_ pictures: PictureOptions) -> EngineOptions {
         var options = EngineOptions()
+        options.processor = pictures.processorOptions
         options.weights = weights
         options.threads = threads
         options.cacheTokens = cacheTokens
-        options.appliesOrientation = !ignoreOrientation
         return options
     }
 
+    func directory() throws -> String { try Self.directory(named: model) }
+
     /// The model that was named, or that the environment names, or the demo model.
-    func directory() throws -> String {
+    static func directory(named model: String?) throws -> String {
         if let model { return model }
         if let named = ProcessInfo.processInfo.environment["QWENVL_MODEL"], !named.isEmpty { return named }
-        for place in Self.demoPlaces where FileManager.default.fileExists(atPath: place + "/config.json") {
+        for place in demoPlaces where FileManager.default.fileExists(atPath: place + "/config.json") {
             return place
         }
         throw ValidationError("no model: name one with --model DIR, or set QWENVL_MODEL")

@@ -20,13 +20,11 @@ struct ProcessCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: "The safetensors file to write.")
     var out: String
 
-    @Flag(help: "Ignore the EXIF orientation of pictures, as the reference does.")
-    var ignoreOrientation = false
+    @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
     func run() async throws {
-        var options = try ModelOptions.parse([])
-        options.model = model
-        let processor = try Processor(directory: options.directory(), appliesOrientation: !ignoreOrientation)
+        let processor = try Processor(
+            directory: ModelOptions.directory(named: model), options: pictures.processorOptions)
         let batch = try await processor.process(MessagesFile.read(messages))
         try batch.write(to: out)
         for (index, tokens) in batch.promptLengths.enumerated() {

@@ -12,6 +12,7 @@ struct RunCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pictures") var images: ImageArguments
     @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
@@ -25,8 +26,8 @@ struct RunCommand: AsyncParsableCommand {
     var prompt: String
 
     func run() async throws {
-        let engine = try await model.load(model.engineOptions)
-        let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [pictures.message(prompt)]
+        let engine = try await model.load(model.engineOptions(pictures))
+        let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [ImageArguments.message(prompt, images: images.image)]
         let completion = try await AnswerPrinter.print(messages, engine: engine, options: sampling.generationOptions)
         if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
     }

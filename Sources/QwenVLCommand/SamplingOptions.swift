@@ -53,28 +53,3 @@ struct SamplingOptions: ParsableArguments {
     }
 }
 
-/// Limits on pictures named on the command line.
-struct PictureOptions: ParsableArguments {
-    @Option(name: [.short, .long], help: "A picture (JPEG, PNG, WebP); may be given several times.")
-    var image: [String] = []
-
-    @Option(help: "Enlarge pictures to at least this many pixels.")
-    var minPixels: Int?
-
-    @Option(help: "Reduce pictures to at most this many pixels.")
-    var maxPixels: Int?
-
-    func validate() throws {
-        for (name, value) in [("--min-pixels", minPixels), ("--max-pixels", maxPixels)] {
-            if let value, value <= 0 { throw ValidationError("\(name): expected a positive number, found \(value)") }
-        }
-    }
-
-    func message(_ text: String) -> ChatMessage {
-        guard !image.isEmpty else { return .user(text) }
-        let pictures = image.map {
-            ContentPart.image(ImagePart(.path($0), minPixels: minPixels, maxPixels: maxPixels))
-        }
-        return .user(pictures + [.text(text)])
-    }
-}

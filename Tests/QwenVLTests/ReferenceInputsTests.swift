@@ -30,3 +30,30 @@ import Testing
         #expect(digest.map { String(format: "%02x", $0) }.joined() == expected.sha256)
     }
 }
+
+/// Options of the processor that the reference has too.
+@Suite struct ProcessorOptionsTests {
+    @Test func visionIDs() throws {
+        let directory = try FixtureLibrary.directory("tied-bfloat16")
+        var options = ProcessorOptions()
+        options.addsVisionIDs = true
+        let processor = try Processor(directory: directory.path, options: options)
+        let message = ChatMessage.user(.image(path: "a.png"), .text(" and "), .image(path: "b.png"))
+        let slot = "<|vision_start|><|image_pad|><|vision_end|>"
+        #expect(try processor.render([message]).contains("Picture 1: \(slot) and Picture 2: \(slot)"))
+    }
+
+    /// `max_pixels` of a processor bounds every picture.
+    @Test func limitsOfTheProcessor() async throws {
+        let directory = try FixtureLibrary.directory("tied-bfloat16")
+        let messages = try FixtureLibrary.messages("one-picture")
+        var options = ProcessorOptions()
+        options.maxPixels = 100 * 100
+        let batch = try await Processor(directory: directory.path, options: options).process(messages)
+        let free = try await Processor(directory: directory.path).process(messages)
+        #expect(batch.imageGrids[1] * batch.imageGrids[2] * 14 * 14 <= 100 * 100)
+        #expect(free.imageGrids[1] * free.imageGrids[2] * 14 * 14 > 100 * 100)
+        options.minPixels = 200 * 200
+        #expect(throws: QwenVLError.self) { _ = try Processor(directory: directory.path, options: options) }
+    }
+}

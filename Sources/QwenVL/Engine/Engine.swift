@@ -52,7 +52,7 @@ public actor Engine {
     ) async throws -> Engine {
         let thread = ComputeThread(name: "qwenvl compute")
         do {
-            let processor = try Processor(directory: directory, appliesOrientation: options.appliesOrientation)
+            let processor = try Processor(directory: directory, options: options.processor)
             let loaded = try await ModelLoader(thread: thread).load(directory, options: options, progress: progress)
             return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
         } catch {

@@ -24,8 +24,8 @@ public struct EngineOptions: Sendable {
     public var maximumBatch: Int = 16
     /// Bytes of vision results kept for pictures that are asked about again.
     public var visionCacheBytes: Int = 256 << 20
-    /// Turns pictures upright by their EXIF orientation. The reference does not.
-    public var appliesOrientation = true
+    /// How pictures and messages are prepared.
+    public var processor = ProcessorOptions()
 
     /// Records activations of the first prompt, for comparing layers with the reference.
     package var activationDump: String?

@@ -13,20 +13,23 @@ public struct Processor: Sendable {
     let config: ModelConfig
     private let template: ChatTemplate
     private let images: ImageProcessor
-    private let appliesOrientation: Bool
+    private let options: ProcessorOptions
     private let pictureThreads = PictureThreads()
 
     /// Reads config.json, preprocessor_config.json, the tokenizer's files and the chat template of a checkpoint.
     /// - Throws: ``QwenVLError`` naming the file and the field.
-    public init(directory path: String, appliesOrientation: Bool = true) throws {
+    public init(directory path: String, options: ProcessorOptions = ProcessorOptions()) throws {
         do {
+            try options.validate()
             let directory = try CheckpointDirectory(path)
             config = try directory.modelConfig()
             tokenizer = try Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
             template = try ChatTemplate.load(directory: URL(fileURLWithPath: path, isDirectory: true))
-            images = ImageProcessor(
-                try ImageProcessorConfig(path: directory.path(of: "preprocessor_config.json")))
-            self.appliesOrientation = appliesOrientation
+            var limits = try ImageProcessorConfig(path: directory.path(of: "preprocessor_config.json"))
+            limits.minPixels = options.minPixels ?? limits.minPixels
+            limits.maxPixels = options.maxPixels ?? limits.maxPixels
+            images = ImageProcessor(limits)
+            self.options = options
             try checkAgreement(path)
         } catch {
             throw QwenVLError.wrapping(error)
@@ -64,11 +67,10 @@ public struct Processor: Sendable {
     // MARK: Prompts
 
     /// Renders a conversation, cuts up its pictures and puts them in their places.
-    /// - Parameter addsVisionIDs: "Picture 1: " before each picture (the template's `add_vision_id`).
-    func prompt(_ messages: [ChatMessage], addsVisionIDs: Bool = false) async throws -> Prompt {
+    func prompt(_ messages: [ChatMessage]) async throws -> Prompt {
         let start = ContinuousClock.now
         try checkPlaceholders(messages)
-        let text = try render(messages, addsVisionIDs: addsVisionIDs)
+        let text = try render(messages)
         let prepared = try await pictures(of: messages)
         var prompt = try assemble(text, pictures: prepared)
         prompt.processing = start.duration(to: .now).seconds
@@ -76,10 +78,10 @@ public struct Processor: Sendable {
     }
 
     /// The text of the prompt, one placeholder for each picture.
-    public func render(_ messages: [ChatMessage], addsVisionIDs: Bool = false) throws -> String {
+    public func render(_ messages: [ChatMessage]) throws -> String {
         do {
             var extra: [String: TemplateValue] = [:]
-            if addsVisionIDs { extra["add_vision_id"] = true }
+            if options.addsVisionIDs { extra["add_vision_id"] = true }
             return try template.render(
                 messages: messages.map(\.templateValue), addGenerationPrompt: true, extra: extra)
         } catch {
@@ -145,7 +147,7 @@ public struct Processor: Sendable {
         return ImageRequest(
             source, minPixels: image.minPixels, maxPixels: image.maxPixels,
             resizedHeight: image.resizedHeight, resizedWidth: image.resizedWidth,
-            orientation: appliesOrientation ? .applied : .ignored)
+            orientation: options.appliesOrientation ? .applied : .ignored)
     }
 
     /// Tokens of the rendered text, each placeholder repeated for every token of its picture.
