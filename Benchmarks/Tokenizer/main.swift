@@ -49,7 +49,9 @@ struct TokenizerBenchmark: ParsableCommand {
             times.append(try clock.measure { tokenizer = try Tokenizer(directory: directory) })
         }
         if !times.isEmpty {
-            print("load: median \(median(times)) ms, vocabulary \(tokenizer.vocabularySize)")
+            print(
+                "load: median \(median(times)) ms, best \(milliseconds(times.min() ?? .zero)) ms, vocabulary \(tokenizer.vocabularySize)"
+            )
         }
         if let encode { try encodeRecords(encode, tokenizer) }
         if let decode { try decodeRecords(decode, tokenizer) }
@@ -70,14 +72,21 @@ struct TokenizerBenchmark: ParsableCommand {
         for _ in 0..<max(runs, 1) {
             times.append(ContinuousClock().measure { encoded = tokenizer.encode(string, allowSpecial: !plain) })
         }
-        let time = median(times)
-        let rate = (Double(text.count) / 1e3 / time * 10).rounded() / 10
-        print("\(name): \(text.count) bytes, \(encoded.count) tokens, median \(time) ms, \(rate) MB/s")
+        let (time, best) = (median(times), milliseconds(times.min() ?? .zero))
+        print(
+            "\(name): \(text.count) bytes, \(encoded.count) tokens, median \(time) ms, \(rate(text, time)) MB/s,",
+            "best \(rate(text, best)) MB/s")
         return encoded
     }
 
     private func median(_ times: [Duration]) -> Double {
-        (times.sorted()[times.count / 2] / .milliseconds(1) * 1000).rounded() / 1000
+        milliseconds(times.sorted()[times.count / 2])
+    }
+
+    private func milliseconds(_ time: Duration) -> Double { (time / .milliseconds(1) * 1000).rounded() / 1000 }
+
+    private func rate(_ text: Data, _ milliseconds: Double) -> Double {
+        (Double(text.count) / 1e3 / milliseconds * 10).rounded() / 10
     }
 
     // MARK: Records

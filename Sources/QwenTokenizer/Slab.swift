@@ -22,9 +22,4 @@ final class Slab<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 
     deinit { base.deallocate() }
-
-    subscript(index: Int) -> Element {
-        precondition(index >= 0 && index < count)
-        return base[index]
-    }
 }

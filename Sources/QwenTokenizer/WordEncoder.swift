@@ -34,7 +34,7 @@ struct WordEncoder {
     private let next: UnsafeMutablePointer<UInt8>
     private let previous: UnsafeMutablePointer<UInt8>
     let byteTokens: UnsafePointer<Int32>
-    let bytePairs: UnsafePointer<MergeTable.Entry>
+    let bytePairs: UnsafePointer<MergeTable.Merge>
     let merges: MergeTable.View
     /// Set when whole words of the vocabulary are taken without merging (`ignore_merges`).
     let wholeWords: Vocabulary.View?
