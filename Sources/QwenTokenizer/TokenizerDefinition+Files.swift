@@ -36,22 +36,31 @@ extension TokenizerDefinition {
 
     /// `merges.txt`: one merge a line, after a first line that may give a version.
     private mutating func readMerges(_ bytes: [UInt8]) throws(TokenizerError) {
-        var start = 0
-        var isFirst = true
-        while start < bytes.count {
-            let newline = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-            var line = bytes[start..<newline]
-            if line.last == UInt8(ascii: "\r") { line.removeLast() }
-            let isVersion = isFirst && line.starts(with: "#version:".utf8)
-            isFirst = false
-            if !isVersion && !line.isEmpty {
-                let halves = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-                guard halves.count == 2, halves.allSatisfy({ !$0.isEmpty }) else {
-                    throw .malformed(file: "merges.txt", offset: start, expected: "two tokens")
+        try bytes.withUnsafeBufferPointer { text throws(TokenizerError) in
+            var start = 0
+            while start < text.count {
+                var newline = start
+                var space: Int? = nil
+                var spaces = 0
+                while newline < text.count && text[newline] != UInt8(ascii: "\n") {
+                    if text[newline] == UInt8(ascii: " ") {
+                        space = newline
+                        spaces += 1
+                    }
+                    newline += 1
                 }
-                for half in halves { half.withUnsafeBufferPointer { mergeHalves.append($0) } }
+                let end = newline > start && text[newline - 1] == UInt8(ascii: "\r") ? newline - 1 : newline
+                let line = UnsafeBufferPointer(rebasing: text[start..<end])
+                let isVersion = start == 0 && line.starts(with: "#version:".utf8)
+                if !line.isEmpty && !isVersion {
+                    guard let space, spaces == 1, space > start, space + 1 < end else {
+                        throw .malformed(file: "merges.txt", offset: start, expected: "two tokens")
+                    }
+                    mergeHalves.append(UnsafeBufferPointer(rebasing: text[start..<space]))
+                    mergeHalves.append(UnsafeBufferPointer(rebasing: text[(space + 1)..<end]))
+                }
+                start = newline + 1
             }
-            start = newline + 1
         }
     }
 

@@ -86,8 +86,8 @@ import Testing
 
     @Test func refusesBytesThatAreNotText() {
         let bytes = Array("añb".utf8) + [0xE2, 0x82] + Array("c".utf8)
-        bytes.withUnsafeBufferPointer { bytes in
-            #expect(throws: TokenizerError.invalidUTF8(offset: 4)) { try tokenizer.encode(utf8: bytes) }
+        #expect(throws: TokenizerError.invalidUTF8(offset: 4)) {
+            try bytes.withUnsafeBufferPointer { try tokenizer.encode(utf8: $0) }
         }
         let empty = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
         #expect(throws: Never.self) { try #expect(tokenizer.encode(utf8: empty).isEmpty) }
