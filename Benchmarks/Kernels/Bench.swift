@@ -8,14 +8,15 @@ enum Limit: Hashable {
     case bfloat16
 }
 
-/// Memory on a 64-byte boundary.
+/// Memory as the backend allocates it.
 final class Memory {
     let raw: UnsafeMutableRawPointer
     let count: Int
 
     init(_ count: Int) {
         self.count = count
-        raw = .allocate(byteCount: max(count, 64), alignment: 64)
+        guard let raw = qv_memory_allocate(count) else { preconditionFailure("no \(count) bytes of memory") }
+        self.raw = raw
     }
 
     /// `count` float32 in -1 ..< 1, the same in every run.
@@ -30,7 +31,7 @@ final class Memory {
 
     var floats: UnsafeMutablePointer<Float> { raw.assumingMemoryBound(to: Float.self) }
 
-    deinit { raw.deallocate() }
+    deinit { qv_memory_release(raw) }
 }
 
 /// Times cases and reports them.

@@ -31,3 +31,20 @@ struct PoolTests {
         for name in tables { #expect(String(cString: qv_kernels_name(try kernels(name))) == name) }
     }
 }
+
+@Suite("Memory")
+struct MemoryTests {
+    @Test("blocks of any size are aligned and whole", arguments: [0, 1, 65, 1 << 20, (16 << 20) + 1])
+    func allocate(bytes: Int) throws {
+        let memory = try #require(qv_memory_allocate(bytes))
+        defer { qv_memory_release(memory) }
+        #expect(UInt(bitPattern: memory) % 64 == 0)
+        memory.initializeMemory(as: UInt8.self, repeating: 7, count: bytes)
+    }
+
+    @Test("more than there is gives nothing")
+    func tooMuch() {
+        #expect(qv_memory_allocate(Int.max) == nil)
+        #expect(qv_memory_allocate(-1) == nil)
+    }
+}

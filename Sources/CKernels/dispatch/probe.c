@@ -2,8 +2,8 @@
 #define _POSIX_C_SOURCE 200112L
 #include "qwenvl_probes.h"
 #include "qwenvl_kernels.h"
+#include "qwenvl_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,8 +39,8 @@ static uint64_t read_pass(const words *memory) {
 }
 
 double qv_probe_read(void) {
-    void *memory = NULL;
-    if (posix_memalign(&memory, 4096, READ_BYTES) != 0)
+    void *memory = qv_memory_allocate(READ_BYTES);
+    if (memory == NULL)
         return 0;
     memset(memory, 1, READ_BYTES);
     uint64_t any = 0;
@@ -50,7 +50,7 @@ double qv_probe_read(void) {
         __asm__ volatile("" : "+r"(any) : : "memory");
     }
     const double seconds = now() - start;
-    free(memory);
+    qv_memory_release(memory);
     return (double)READ_BYTES * READ_PASSES / seconds * 1e-9;
 }
 
