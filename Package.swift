@@ -33,7 +33,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
     ],
     targets: [
         // C: kernels, and thin shims over C libraries.
@@ -60,7 +59,6 @@ let package = Package(
             name: "QwenVL",
             dependencies: [
                 "QwenVLModel", "VisionInput", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint", "TensorCore",
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: swift),
         // Named apart from QwenVL by more than case: file systems that ignore case would join the two.
@@ -96,8 +94,7 @@ let package = Package(
         .testTarget(
             name: "QwenVLTests",
             dependencies: [
-                "QwenVL", "QwenVLModel", "CPUBackend", "TensorCore", "Checkpoint",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "QwenVL", "QwenVLModel", "VisionInput", "CPUBackend", "TensorCore", "Checkpoint",
             ],
             resources: [.copy("Fixtures")], swiftSettings: swift),
     ],

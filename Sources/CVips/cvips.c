@@ -38,7 +38,10 @@ static void init(void) {
     vips_concurrency_set(1);
 }
 
-// libvips keeps one error text for the process; what two failing threads say can mix, which costs clarity only.
+// libvips keeps one error text for the process, and tells a JPEG's warnings from it: two threads at once could miss that
+// data ended early. So pictures are decoded one at a time; resizing and cutting up run beside it.
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
 static void take_error(char *error, size_t capacity) {
     const char *text = vips_error_buffer();
     if (capacity > 0) {
@@ -79,12 +82,14 @@ static VipsImage *load(cvips_format format, void *data, size_t count) {
 
 cvips_picture *cvips_open(cvips_format format, const void *data, size_t count, cvips_header *header, char *error,
                           size_t error_capacity) {
+    pthread_mutex_lock(&one_at_a_time);
     // The loaders take a mutable pointer and only read.
     VipsImage *image = load(format, (void *)data, count);
-    if (image == NULL) {
+    if (image == NULL)
         take_error(error, error_capacity);
+    pthread_mutex_unlock(&one_at_a_time);
+    if (image == NULL)
         return NULL;
-    }
     VipsBandFormat samples = vips_image_get_format(image);
     int bands = vips_image_get_bands(image);
     if ((samples != VIPS_FORMAT_UCHAR && samples != VIPS_FORMAT_USHORT) || bands < 1 || bands > 4) {
@@ -126,7 +131,9 @@ int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t er
     size_t samples_per_row = (size_t)width * (size_t)vips_image_get_bands(image);
     int is_wide = vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 
+    pthread_mutex_lock(&one_at_a_time);
     data_ended_early = 0;
+    vips_error_clear();
     VipsRegion *region = vips_region_new(image);
     int result = region == NULL ? -1 : 0;
     for (int y = 0; result == 0 && y < height; y += STRIP_ROWS) {
@@ -145,6 +152,7 @@ int cvips_decode(cvips_picture *picture, uint8_t *pixels, char *error, size_t er
         snprintf(error, error_capacity, "the data ends before the picture does");
         result = -1;
     }
+    pthread_mutex_unlock(&one_at_a_time);
     return result;
 }
 

@@ -31,6 +31,8 @@ package struct VisionPatches: Sendable {
     package let originalSize: PixelSize
     /// The size the model sees; coordinates in its answers count these pixels.
     package let processedSize: PixelSize
+    /// Names the resized frames' pixels: with the same processor, equal hashes and grids mean equal patches.
+    package let contentHash: ContentHash
 }
 
 /// From a picture file to patches, as qwen-vl-utils' `fetch_image` and Transformers' `Qwen2VLImageProcessor` do it.
@@ -77,7 +79,10 @@ package struct ImageProcessor: Sendable {
         let size = try processedSize(first.size)
         let resized = size == first.size ? frames : frames.map { PILResample.resize($0, to: size) }
         let (pixels, grid) = patchifier.patches(frames: resized)
-        return VisionPatches(pixels: pixels, grid: grid, originalSize: originalSize, processedSize: size)
+        return VisionPatches(
+            pixels: pixels, grid: grid, originalSize: originalSize, processedSize: size,
+            // An eighth of the bytes that the patches have.
+            contentHash: ContentHash(resized.count == 1 ? resized[0].pixels : resized.flatMap(\.pixels)))
     }
 
     /// The size that the model would see of a picture of this size, without decoding it.

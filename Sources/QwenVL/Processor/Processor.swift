@@ -208,7 +208,7 @@ extension PreparedPicture {
             PictureReport.Size(width: size.width, height: size.height)
         }
         self.init(
-            key: PictureKey(hashing: patches.pixels, grid: grid), patches: patches.pixels, tokens: tokens,
+            key: PictureKey(contentHash: patches.contentHash, grid: grid), patches: patches.pixels, tokens: tokens,
             report: PictureReport(
                 original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count))
     }

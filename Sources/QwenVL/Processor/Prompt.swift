@@ -1,16 +1,10 @@
-import Crypto
 import QwenVLModel
+import VisionInput
 
 /// Identifies a picture's patches: a hash of their content and their grid.
 struct PictureKey: Hashable, Sendable {
-    private let contentHash: SHA256Digest
+    let contentHash: ContentHash
     let grid: PatchGrid
-
-    /// - Parameter patches: what the model sees; equal patches give equal results.
-    init(hashing patches: [Float], grid: PatchGrid) {
-        contentHash = patches.withUnsafeBytes { SHA256.hash(data: $0) }
-        self.grid = grid
-    }
 }
 
 /// A picture that has become patches.
