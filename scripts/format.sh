@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-swift_sources=(Package.swift Sources Tests Benchmarks)
+swift_sources=(Package.swift Sources Tests Benchmarks Fuzz)
 c_sources=()
 while IFS= read -r -d '' file; do c_sources+=("$file"); done < <(
-    find Sources Tests \( -name '*.c' -o -name '*.h' -o -name '*.inc' \) -not -path '*/Fixtures/*' -print0)
+    find Sources Tests Fuzz \( -name '*.c' -o -name '*.h' -o -name '*.inc' \) -not -path '*/Fixtures/*' -print0)
 clang_format=.cache/clang-format/bin/clang-format
 
 case "${1:-}" in
