@@ -32,7 +32,7 @@ let package = Package(
         .executable(name: "qwenvl", targets: ["QwenVLCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
     ],
     targets: [
         // C: kernels, and thin shims over C libraries.

@@ -38,8 +38,8 @@ static void init(void) {
     vips_concurrency_set(1);
 }
 
-// libvips keeps one error text for the process, and tells a JPEG's warnings from it: two threads at once could miss that
-// data ended early. So pictures are decoded one at a time; resizing and cutting up run beside it.
+// libvips keeps one error text for the process, and tells a JPEG's warnings from it: two threads at once could miss
+// that data ended early. So pictures are decoded one at a time; resizing and cutting up run beside it.
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 static void take_error(char *error, size_t capacity) {

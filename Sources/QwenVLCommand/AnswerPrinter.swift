@@ -32,16 +32,19 @@ enum AnswerPrinter {
         var parts: [String] = []
         for picture in completion.pictures.suffix(3) {
             let (from, to) = (picture.original, picture.processed)
-            let sizes = from == to ? "\(to.width)×\(to.height)" : "\(from.width)×\(from.height) as \(to.width)×\(to.height)"
+            let sizes =
+                from == to ? "\(to.width)×\(to.height)" : "\(from.width)×\(from.height) as \(to.width)×\(to.height)"
             parts.append("picture \(sizes), \(picture.tokens) tokens")
         }
         if timings.vision > 0 { parts.append("vision \(seconds(timings.vision))") }
         let computed = usage.promptTokens - usage.cachedTokens
         let reused = usage.cachedTokens > 0 ? " (\(usage.cachedTokens) reused)" : ""
-        parts.append("prompt \(usage.promptTokens) tokens\(reused) \(seconds(timings.prefill))"
-            + rate(computed, timings.prefill))
-        parts.append("answer \(usage.completionTokens) tokens \(seconds(timings.decode))"
-            + rate(usage.completionTokens - 1, timings.decode))
+        parts.append(
+            "prompt \(usage.promptTokens) tokens\(reused) \(seconds(timings.prefill))"
+                + rate(computed, timings.prefill))
+        parts.append(
+            "answer \(usage.completionTokens) tokens \(seconds(timings.decode))"
+                + rate(usage.completionTokens - 1, timings.decode))
         if completion.finishReason == .length { parts.append("cut at the limit of tokens") }
         return "[" + parts.joined(separator: " · ") + "]"
     }

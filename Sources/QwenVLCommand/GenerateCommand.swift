@@ -30,7 +30,9 @@ struct GenerateCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        if prefillChunk < 1 { throw ValidationError("--prefill-chunk: expected a positive number, found \(prefillChunk)") }
+        if prefillChunk < 1 {
+            throw ValidationError("--prefill-chunk: expected a positive number, found \(prefillChunk)")
+        }
     }
 
     func run() async throws {

@@ -22,7 +22,9 @@ struct QwenVLCommand: AsyncParsableCommand {
               qwenvl generate --model DIR --messages batch.json --temperature 0 --json
             """,
         version: "0.1.0",
-        subcommands: [RunCommand.self, ChatCommand.self, GenerateCommand.self, ProcessCommand.self, InspectCommand.self])
+        subcommands: [
+            RunCommand.self, ChatCommand.self, GenerateCommand.self, ProcessCommand.self, InspectCommand.self,
+        ])
 
     static func main() async {
         do {

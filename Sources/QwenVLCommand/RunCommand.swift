@@ -27,7 +27,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let engine = try await model.load(model.engineOptions(pictures))
-        let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [ImageArguments.message(prompt, images: images.image)]
+        let messages =
+            (system.map { [ChatMessage.system($0)] } ?? []) + [ImageArguments.message(prompt, images: images.image)]
         let completion = try await AnswerPrinter.print(messages, engine: engine, options: sampling.generationOptions)
         if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
     }

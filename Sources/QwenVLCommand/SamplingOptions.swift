@@ -52,4 +52,3 @@ struct SamplingOptions: ParsableArguments {
         return options
     }
 }
-

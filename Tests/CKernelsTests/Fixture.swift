@@ -15,6 +15,7 @@ let tables: [String] = {
 let formats = [QV_WEIGHT_F32, QV_WEIGHT_BF16]
 
 extension qv_weight_format: @retroactive CustomTestStringConvertible {
+    /// In the names of tests.
     public var testDescription: String { self == QV_WEIGHT_F32 ? "f32" : "bf16" }
 }
 

@@ -14,7 +14,8 @@ struct SegmentAttentionTests {
             starts.withUnsafeBufferPointer { starts in
                 out.withUnsafeMutableBufferPointer { out in
                     var arguments = qv_segment_attention_args(
-                        q: qkv.baseAddress, k: qkv.baseAddress! + width, v: qkv.baseAddress! + 2 * width,
+                        q: qkv.baseAddress, k: qkv.baseAddress.map { $0 + width },
+                        v: qkv.baseAddress.map { $0 + 2 * width },
                         stride: Int64(3 * width), out: out.baseAddress, out_stride: Int64(width), heads: Int32(heads),
                         head_size: Int32(headSize), scale: 1 / Float(headSize).squareRoot(),
                         segment_starts: starts.baseAddress, segments: Int32(starts.count - 1), arithmetic: format)

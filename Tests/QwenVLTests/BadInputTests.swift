@@ -35,7 +35,8 @@ import Testing
         Damage(file: "tokenizer.json", change: { $0.prefix($0.count / 2) }, names: ["tokenizer.json"]),
         Damage(file: "tokenizer.json", change: { _ in Data("[1, 2".utf8) }, names: ["tokenizer.json"]),
         Damage(
-            file: "chat_template.json", change: { _ in Data(#"{"chat_template": "{% for %}"}"#.utf8) }, names: ["line 1"]),
+            file: "chat_template.json", change: { _ in Data(#"{"chat_template": "{% for %}"}"#.utf8) },
+            names: ["line 1"]),
         Damage(
             file: "preprocessor_config.json", change: replacing("\"patch_size\": 14", by: "\"patch_size\": 16"),
             names: ["patch_size"]),

@@ -29,7 +29,8 @@ enum FixtureLibrary {
     }
 
     /// A checkpoint's model; what is not said otherwise is float32.
-    static func engine(_ checkpoint: String, _ change: (inout EngineOptions) -> Void = { _ in }) async throws -> Engine {
+    static func engine(_ checkpoint: String, _ change: (inout EngineOptions) -> Void = { _ in }) async throws -> Engine
+    {
         var options = EngineOptions()
         options.weights = .float32
         options.cacheTokens = 2048

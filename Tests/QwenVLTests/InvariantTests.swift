@@ -80,7 +80,8 @@ import Testing
         let conversations = try FixtureLibrary.messages("batch")
         let one = try await Self.engine { $0.threads = 1 }.replies(to: conversations, options: Self.greedy)
         for threads in [2, 3] {
-            let several = try await Self.engine { $0.threads = threads }.replies(to: conversations, options: Self.greedy)
+            let several = try await Self.engine { $0.threads = threads }.replies(
+                to: conversations, options: Self.greedy)
             for (index, pair) in zip(one, several).enumerated() {
                 expectEqual(pair.0, pair.1, "conversation \(index), \(threads) threads")
             }

@@ -137,7 +137,8 @@ struct SamplingTests {
             {"bos_token_id": 151643, "do_sample": true, "eos_token_id": [151645, 151643],
              "repetition_penalty": 1.05, "temperature": 0.000001}
             """
-        let defaults = GenerationOptions(try GenerationConfig(parsing: Array(file.utf8), file: "generation_config.json"))
+        let defaults = GenerationOptions(
+            try GenerationConfig(parsing: Array(file.utf8), file: "generation_config.json"))
         #expect(defaults.endOfSequenceIDs == [151645, 151643])
         let plain = try SamplingParameters(GenerationOptions().merged(over: defaults))
         #expect(!plain.isGreedy)

@@ -1,4 +1,4 @@
-package import ChatTemplate
+import ChatTemplate
 
 extension ContentPart {
     /// Reads a part in the form of the model card, or of OpenAI's API.

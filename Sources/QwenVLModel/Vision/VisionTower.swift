@@ -14,7 +14,7 @@ struct VisionTower: Sendable {
         patchEmbedding = try loader["patch_embed"].convolution(
             "proj", rows: config.hiddenSize,
             kernel: [config.inChannels, config.temporalPatchSize, config.patchSize, config.patchSize])
-        blocks = try (0..<config.depth).map { 
+        blocks = try (0..<config.depth).map {
             try loader["blocks"][$0].module { try VisionBlock(config: config, loader: $0) }
         }
         merger = try PatchMerger(config: config, loader: loader["merger"])
