@@ -120,13 +120,16 @@ struct Candidates: Sendable {
     }
 
     /// Removes the least probable tokens whose probabilities add up to at most 1 - p, but not the most probable
-    /// one (TopPLogitsWarper: the comparison in float32; of equal scores, whose order it leaves open, the lowest ids go first).
+    /// one (TopPLogitsWarper: the comparison in float32). Of equal scores the lowest ids go first: the reference
+    /// leaves their order open.
     private mutating func keepMass(_ p: Double) {
         let removable = Float(1 - p)
         masses = [Double](repeating: 0, count: Self.bucketCount)
-        for (index, score) in scores.enumerated() { masses[bucket(score)] += Double(weights[index]) }
+        // Probabilities are rounded to float32 before they are summed, which decides where they are all equal.
+        let sum = Float(weights.reduce(0) { $0 + Double($1) })
+        for (index, score) in scores.enumerated() { masses[bucket(score)] += Double(weights[index] / sum) }
         let total = masses.reduce(0, +)
-        func isRemoved(massAbove: Double) -> Bool { Float((total - massAbove) / total) <= removable }
+        func isRemoved(massAbove: Double) -> Bool { Float(total - massAbove) <= removable }
 
         var above = 0.0
         var place = 0
@@ -142,7 +145,7 @@ struct Candidates: Sendable {
         var border = ranked[0]
         for index in ranked {
             if index != ranked[0], isRemoved(massAbove: above) { break }
-            above += Double(weights[index])
+            above += Double(weights[index] / sum)
             border = index
         }
         let edge = scores[border]
