@@ -1,4 +1,4 @@
-import Foundation
+import CKernels
 import Synchronization
 
 /// Activation memory that is used again: a step needs the same sizes as the one before.
@@ -32,7 +32,12 @@ final class BufferPool: Sendable {
             state.freeBytes -= size
             return block
         }
-        return reused?.pointer ?? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        if let reused { return reused.pointer }
+        guard let fresh = qv_memory_allocate(size) else {
+            // As Swift's own allocations do; overcommitting systems kill rather than refuse.
+            fatalError("out of memory: \(size) bytes for activations")
+        }
+        return fresh
     }
 
     func give(_ pointer: UnsafeMutableRawPointer, _ size: Int) {
@@ -43,10 +48,10 @@ final class BufferPool: Sendable {
             state.freeBytes += size
             return true
         }
-        if !kept { pointer.deallocate() }
+        if !kept { qv_memory_release(pointer) }
     }
 
     deinit {
-        for block in state.withLock({ $0.free }).values.joined() { block.pointer.deallocate() }
+        for block in state.withLock({ $0.free }).values.joined() { qv_memory_release(block.pointer) }
     }
 }

@@ -29,6 +29,10 @@ final class MappedKVCache: KVCache, @unchecked Sendable {
             memory != UnsafeMutableRawPointer(bitPattern: -1)
         else { throw .outOfMemory(purpose: "the KV cache", bytes: total) }
         base = memory
+        #if canImport(Glibc)
+            // Decoding reads the whole cache once a token: walks of the page table would cost a third of the rate.
+            madvise(memory, total, MADV_HUGEPAGE)
+        #endif
     }
 
     func layer(_ index: Int) -> qv_kv_layer {

@@ -12,11 +12,15 @@ final class PackedWeight: Weight, @unchecked Sendable {
     private let data: UnsafeMutableRawPointer
     private let bias: UnsafeMutablePointer<Float>?
 
-    init(rows: Int, columns: Int, format: WeightFormat, dataBytes: Int, hasBias: Bool) {
+    init(rows: Int, columns: Int, format: WeightFormat, dataBytes: Int, hasBias: Bool) throws(BackendError) {
+        // On large pages: one-row products read memory at its full rate only there.
+        guard let data = qv_memory_allocate(max(dataBytes, 64)) else {
+            throw .outOfMemory(purpose: "weights", bytes: dataBytes)
+        }
+        self.data = data
         self.rows = rows
         self.columns = columns
         self.format = format
-        data = .allocate(byteCount: max(dataBytes, 64), alignment: 64)
         bias = hasBias ? .allocate(capacity: rows) : nil
         byteCount = dataBytes + (hasBias ? rows * 4 : 0)
         matrix = .allocate(capacity: 1)
@@ -31,7 +35,7 @@ final class PackedWeight: Weight, @unchecked Sendable {
 
     deinit {
         matrix.deallocate()
-        data.deallocate()
+        qv_memory_release(data)
         bias?.deallocate()
     }
 }
@@ -47,7 +51,7 @@ final class MappedEmbeddingTable: EmbeddingTable {
 extension CPUBackend {
     package func makeWeight(_ source: WeightSource, format: WeightFormat) throws -> any Weight {
         let bytes = qv_matrix_bytes(kernels, format.kernelFormat, Int64(source.rows), Int64(source.columns))
-        let weight = PackedWeight(
+        let weight = try PackedWeight(
             rows: source.rows, columns: source.columns, format: format, dataBytes: bytes,
             hasBias: !source.biases.isEmpty)
         var firstRow = 0

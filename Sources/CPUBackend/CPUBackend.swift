@@ -14,8 +14,7 @@ package final class CPUBackend: Backend, @unchecked Sendable {
     let kernels: OpaquePointer
     let pool: OpaquePointer
     let buffers = BufferPool()
-    private var scratch: UnsafeMutableRawPointer?
-    private var scratchSize = 0
+    private var scratch: (memory: UnsafeMutableRawPointer, size: Int)?
 
     package let threads: Int
     package let instructionSet: String
@@ -41,7 +40,7 @@ package final class CPUBackend: Backend, @unchecked Sendable {
     }
 
     deinit {
-        scratch?.deallocate()
+        if let scratch { buffers.give(scratch.memory, scratch.size) }
         qv_pool_destroy(pool)
     }
 
@@ -109,11 +108,11 @@ package final class CPUBackend: Backend, @unchecked Sendable {
 
     /// Scratch memory of at least `byteCount` bytes, valid until the next call.
     func scratch(_ byteCount: Int) -> UnsafeMutableRawPointer {
-        if let scratch, scratchSize >= byteCount { return scratch }
-        scratch?.deallocate()
+        if let scratch, scratch.size >= byteCount { return scratch.memory }
+        if let scratch { buffers.give(scratch.memory, scratch.size) }
         let size = BufferPool.roundedSize(byteCount)
-        let fresh = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-        (scratch, scratchSize) = (fresh, size)
+        let fresh = buffers.take(size)
+        scratch = (fresh, size)
         return fresh
     }
 

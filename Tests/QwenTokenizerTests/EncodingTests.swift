@@ -87,7 +87,7 @@ import Testing
     @Test func refusesBytesThatAreNotText() {
         let bytes = Array("añb".utf8) + [0xE2, 0x82] + Array("c".utf8)
         #expect(throws: TokenizerError.invalidUTF8(offset: 4)) {
-            try bytes.withUnsafeBufferPointer { try tokenizer.encode(utf8: $0) }
+            _ = try bytes.withUnsafeBufferPointer { try tokenizer.encode(utf8: $0) }
         }
         let empty = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
         #expect(throws: Never.self) { try #expect(tokenizer.encode(utf8: empty).isEmpty) }
