@@ -1,6 +1,7 @@
 """Turns conversations about pictures into packed batches, as the official processor and template would.
 
-Still pictures only; the picture's two temporal halves are the same frame.
+Still pictures only; the picture's two temporal halves are the same frame. A picture without a conversation goes
+through the vision tower alone: its cells are what is learnt from it.
 """
 import functools
 import math
@@ -54,7 +55,8 @@ class Batch:
     windows: Segments
     pictures: Segments
     picture_order: torch.Tensor  # merged tokens from window order to picture order
-    picture_tokens: torch.Tensor  # where they stand among the ids
+    picture_tokens: torch.Tensor  # where they stand among the ids; pictures without a conversation come behind these
+    cells: torch.Tensor  # [merged tokens, 2], picture order: the shape and the colour drawn there, 0 for none
 
 
 def smart_size(width, height):
@@ -93,6 +95,19 @@ def window_order(grid):
     return order, place, [4 * len(w) for w in windows]
 
 
+def cell_labels(scene, grid):
+    """[merged cells, 2]: the shape and the colour of the thing whose circle holds the cell's centre; 0 for none."""
+    labels = np.zeros((*grid, 2), np.int64)
+    rows, columns = grid
+    y, x = np.mgrid[:rows, :columns]
+    x, y = (x + 0.5) * scene.size[0] / columns, (y + 0.5) * scene.size[1] / rows
+    for thing in scene.things:
+        named = draw.SHAPES.index(thing.shape) + 1, list(draw.COLOURS).index(thing.colour) + 1
+        far = (x - thing.x) ** 2 + (y - thing.y) ** 2
+        labels[(far < (0.85 * thing.radius) ** 2) | (far == far.min())] = named
+    return labels.reshape(-1, 2)
+
+
 class Packer:
     def __init__(self, tokenizer):
         self.encode = functools.lru_cache(100_000)(lambda text: tokenizer.encode(text).ids)
@@ -117,11 +132,11 @@ class Packer:
         return ids, told, first
 
     def pack(self, examples):
-        """examples: (system, turns, image or None)."""
+        """examples: (system, turns, image, scene), the last two None for talk; those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
-        patches, places, windows, pictures, orders = [], [], [], [], []
+        patches, places, windows, pictures, orders, cells = [], [], [], [], [], []
         merged = 0
-        for system, turns, image in examples:
+        for system, turns, image, scene in examples:
             grid = None
             if image is not None:
                 x, grid = patchify(image)
@@ -132,12 +147,15 @@ class Packer:
                 pictures.append(len(x))
                 orders.append(np.argsort(order) + merged)
                 merged += len(order)
+                cells.append(cell_labels(scene, grid))
+            if not turns:
+                continue
             row, write, first = self.write(system, turns, grid)
             if grid:
-                cells = np.arange(grid[0] * grid[1])
-                picture_tokens.append(len(ids) + first + cells)
-                inside = first + np.stack([cells * 0, cells // grid[1], cells % grid[1]])
-                rest = np.arange(len(row) - first - len(cells)) + first + max(grid)
+                at = np.arange(grid[0] * grid[1])
+                picture_tokens.append(len(ids) + first + at)
+                inside = first + np.stack([at * 0, at // grid[1], at % grid[1]])
+                rest = np.arange(len(row) - first - len(at)) + first + max(grid)
                 position = np.concatenate([np.tile(np.arange(first), (3, 1)), inside, np.tile(rest, (3, 1))], 1)
             else:
                 position = np.tile(np.arange(len(row)), (3, 1))
@@ -153,14 +171,16 @@ class Packer:
             ids[told], torch.from_numpy(np.concatenate(patches) if patches else np.zeros((0, 1176), np.float32)),
             torch.from_numpy(np.concatenate(places) if places else none), Segments.of(windows or [1]),
             Segments.of(pictures or [1]), torch.from_numpy(np.concatenate(orders) if orders else none),
-            torch.from_numpy(np.concatenate(picture_tokens) if picture_tokens else none))
+            torch.from_numpy(np.concatenate(picture_tokens) if picture_tokens else none),
+            torch.from_numpy(np.concatenate(cells) if cells else none.reshape(0, 2)))
 
 
-def example(seed, most_area=MAX_PIXELS, turns=4, silent=0.06, single=False):
+def example(seed, most_area=MAX_PIXELS, turns=4, silent=0.06, one=0.6):
     """One fresh conversation, wholly determined by the seed (a string)."""
     rng = random.Random(seed)
     system = tasks.system_prompt(rng)
-    if rng.random() < silent:
-        return system, tasks.talk(rng), None
-    scene = draw.pick_scene(rng, most_area, things=1 if single else None)
-    return system, tasks.questions(rng, scene, rng.randint(1, turns)), draw.render(rng, scene)
+    if turns and rng.random() < silent:
+        return system, tasks.talk(rng), None, None
+    scene = draw.pick_scene(rng, most_area, things=1 if rng.random() < one else 2)
+    asked = tasks.questions(rng, scene, rng.randint(1, turns)) if turns else []
+    return system, asked, draw.render(rng, scene), scene

@@ -28,13 +28,13 @@ def main():
         reference = Reference(folder)
     examples = [batches.example(f"check/{i}") for i in range(24)]
     batch = batches.Packer(tokenizer).pack(examples)
-    logits = net(batch)
+    logits, _ = net(batch)
     loss = F.cross_entropy(logits, batch.targets, reduction="sum")
     loss.backward()
     at = start = 0
     worst, theirs_loss = 0.0, 0.0
     told = batch.told.tolist()
-    for system, turns, image in examples:
+    for system, turns, image, _ in examples:
         inputs = reference.inputs([(system, turns[:-1], turns[-1][0], image)])
         closed = torch.tensor([tokenizer.encode(turns[-1][1]).ids + [tokenizer.token_to_id("<|im_end|>")]])
         ids = torch.cat((inputs["input_ids"], closed), 1)

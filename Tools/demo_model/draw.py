@@ -83,7 +83,7 @@ def pick_size(rng, least_area, most_area):
 def pick_scene(rng, most_area=224 * 224, things=None, size=None):
     width, height = size or pick_size(rng, 56 * 56, most_area)
     background = pick_background(rng)
-    count = things or (1 if rng.random() < 0.6 else 2)
+    count = things or rng.choice((1, 2))
     usable = []
     while len(usable) < count:
         usable = []

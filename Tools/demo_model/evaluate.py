@@ -65,6 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--count", type=int, default=300, help="pictures per row of the table")
+    parser.add_argument("--tasks", nargs="*", default=list(tasks.TASKS))
     parser.add_argument("--wrong", action="store_true", help="print the wrong answers")
     parser.add_argument("--dtype", default="float32")
     a = parser.parse_args()
@@ -72,7 +73,7 @@ def main():
     reference = Reference(a.model, getattr(torch, a.dtype))
     began = time.time()
     print("| task | one shape | two shapes |\n|---|---|---|")
-    for task in tasks.TASKS:
+    for task in a.tasks:
         shares = []
         for things in (1, 2):
             right = 0

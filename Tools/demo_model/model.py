@@ -182,7 +182,8 @@ class TextDecoder(nn.Module):
 
 
 class QwenVL(nn.Module):
-    """Qwen2.5-VL with tied embeddings. `forward` gives the logits of the tokens that `b.told` lists."""
+    """Qwen2.5-VL with tied embeddings. `forward` gives the logits of the tokens that `b.told` lists, and what the
+    vision tower made of all pictures: [merged tokens, hidden]."""
 
     def __init__(self, text=TEXT, vision=VISION):
         super().__init__()
@@ -205,7 +206,6 @@ class QwenVL(nn.Module):
                         w.data.mul_((2 * len(blocks)) ** -0.5)
 
     def forward(self, b):
-        x = self.model.embed_tokens(b.ids)
-        if len(b.patches):
-            x = x.index_copy(0, b.picture_tokens, self.visual(b))
-        return F.linear(self.model(x, b), self.model.embed_tokens.weight).float()
+        x, seen = self.model.embed_tokens(b.ids), self.visual(b)
+        x = x.index_copy(0, b.picture_tokens, seen[:len(b.picture_tokens)])
+        return F.linear(self.model(x, b), self.model.embed_tokens.weight).float(), seen
