@@ -90,7 +90,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "CheckpointTests", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
-        .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend"], swiftSettings: swift),
+        .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend", "TensorCore"], swiftSettings: swift),
         .testTarget(
             name: "QwenVLTests",
             dependencies: [

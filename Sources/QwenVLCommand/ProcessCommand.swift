@@ -7,7 +7,8 @@ struct ProcessCommand: AsyncParsableCommand {
         commandName: "process", abstract: "Write what the model would be given, as a safetensors file.",
         discussion: """
             Tensors have Hugging Face's names and shapes: input_ids and attention_mask [batch, n] int64, left-padded; \
-            pixel_values [patches, 1176] float32 and image_grid_thw int64 where there are pictures; position_ids \
+            pixel_values [patches, 1176] float32 and image_grid_thw int64 where there are pictures, \
+            pixel_values_videos, video_grid_thw and second_per_grid_ts where there are videos; position_ids \
             [3, batch, n] int64 (1 where padded) and rope_deltas [batch, 1].
             """)
 

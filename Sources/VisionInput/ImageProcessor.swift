@@ -54,12 +54,46 @@ package struct ImageProcessor: Sendable {
 
     /// - Throws: `VisionInputError` naming the source and what is wrong with it.
     package func process(_ request: ImageRequest) throws(VisionInputError) -> VisionPatches {
+        let (image, originalSize) = try fetch(request)
+        do {
+            return try patches(frames: [image], originalSize: originalSize)
+        } catch {
+            throw VisionInputError(source: request.source.name, error)
+        }
+    }
+
+    /// Pictures as the frames of a video: each goes the way of a picture, an odd count repeats the last.
+    /// - Parameter requests: at least one; their pictures come out in one size.
+    /// - Throws: `VisionInputError` naming the frame and what is wrong with it.
+    package func process(frames requests: [ImageRequest]) throws(VisionInputError) -> VisionPatches {
+        var frames: [RGBImage] = []
+        var originalSize: PixelSize?
+        for request in requests {
+            let (image, size) = try fetch(request)
+            if let first = frames.first, first.size != image.size {
+                throw VisionInputError(
+                    source: request.source.name,
+                    .invalidValue(
+                        field: "frame", expected: "the first frame's size, \(first.size)", found: "\(image.size)"))
+            }
+            frames.append(image)
+            originalSize = originalSize ?? size
+        }
+        do {
+            return try patches(frames: frames, originalSize: originalSize ?? PixelSize(width: 0, height: 0))
+        } catch {
+            throw VisionInputError(source: requests.first?.source.name ?? "frames", error)
+        }
+    }
+
+    /// The first stage: decoded, and resized to the request's limits.
+    private func fetch(
+        _ request: ImageRequest
+    ) throws(VisionInputError) -> (image: RGBImage, originalSize: PixelSize) {
         try validate(request)
         let original = try decoder.decode(request.source, orientation: request.orientation)
-        let image: RGBImage
         do {
-            image = PILResample.resize(original, to: try fetchedSize(original.size, request))
-            return try patches(frames: [image], originalSize: original.size)
+            return (PILResample.resize(original, to: try fetchedSize(original.size, request)), original.size)
         } catch {
             throw VisionInputError(source: request.source.name, error)
         }

@@ -4,7 +4,9 @@ import QwenVL
 /// The random checkpoints of the fixtures, their conversations, and what the reference computed for them.
 enum FixtureLibrary {
     static let checkpoints = ["tied-bfloat16", "untied-float32", "yarn-float16", "head-size-128"]
-    static let conversations = ["text", "one-picture", "two-pictures", "batch", "multi-turn", "resize-options"]
+    static let conversations = [
+        "text", "one-picture", "two-pictures", "batch", "multi-turn", "resize-options", "frames",
+    ]
 
     static var root: URL {
         get throws {
@@ -87,6 +89,9 @@ struct GoldenInputs: Decodable {
     let attention_mask: [[Int64]]
     let image_grid_thw: [[Int64]]?
     let pixel_values: TensorSample?
+    let video_grid_thw: [[Int64]]?
+    let second_per_grid_ts: [Float]?
+    let pixel_values_videos: TensorSample?
     let position_ids: [[[Int64]]]
     let rope_deltas: [Int64]
 }

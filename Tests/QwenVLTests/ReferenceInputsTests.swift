@@ -19,14 +19,20 @@ import VisionInput
         #expect(batch.positionIDs == golden.position_ids.flatMap { $0.flatMap { $0 } })
         #expect(batch.ropeDeltas == golden.rope_deltas)
         #expect(batch.imageGrids == (golden.image_grid_thw ?? []).flatMap { $0 })
-        let pixels = batch.pixelValues
-        guard let expected = golden.pixel_values else {
+        #expect(batch.videoGrids == (golden.video_grid_thw ?? []).flatMap { $0 })
+        #expect(batch.secondsPerGrid == golden.second_per_grid_ts ?? [])
+        expectEqual(batch.pixelValues, golden.pixel_values)
+        expectEqual(batch.videoPixelValues, golden.pixel_values_videos)
+    }
+
+    private func expectEqual(_ pixels: [Float], _ golden: TensorSample?) {
+        guard let golden else {
             #expect(pixels.isEmpty)
             return
         }
-        #expect(pixels.count == expected.shape.reduce(1, *))
-        for (place, value) in zip(expected.at, expected.values) { #expect(pixels[place] == value) }
-        #expect(pixels.withUnsafeBytes { ContentHash($0) }.description == expected.sha256)
+        #expect(pixels.count == golden.shape.reduce(1, *))
+        for (place, value) in zip(golden.at, golden.values) { #expect(pixels[place] == value) }
+        #expect(pixels.withUnsafeBytes { ContentHash($0) }.description == golden.sha256)
     }
 }
 

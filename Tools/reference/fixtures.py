@@ -98,6 +98,11 @@ def picture(name, **options):
     return dict(type="image", image=f"Pictures/{name}.png", **options)
 
 
+def video(*names, **options):
+    """A list of pictures as frames; the options bring them to one size."""
+    return dict(type="video", video=[f"Pictures/{name}.png" for name in names], **options)
+
+
 def text(value):
     return dict(type="text", text=value)
 
@@ -128,6 +133,12 @@ CASES = {
         [user(picture("exact-252x196", resized_height=100, resized_width=150), text("A"))],
         [user(picture("exact-252x196", max_pixels=20000), picture("grey-20x20", min_pixels=15000), text("B"))],
         [user(picture("resized-187x131", min_pixels=30000, max_pixels=40000), text("C"))],
+    ],
+    "frames": [
+        [user(video("exact-252x196", "resized-187x131", "exact-252x196", resized_height=140, resized_width=196, fps=0.75),
+              text("What happens?"))],
+        [user(text("Compare "), picture("alpha-90x64"), text(" with "),
+              video("resized-187x131", "resized-187x131", resized_height=84, resized_width=112), text("."))],
     ],
 }
 

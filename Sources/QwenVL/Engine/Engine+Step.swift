@@ -119,7 +119,7 @@ extension Engine {
     /// Puts the rows of pictures that fall into `range` into the step, encoding those that are new.
     private func addVision(of sequence: RunningSequence, range: Range<Int>, to step: inout TextStep) {
         let firstRow = step.tokens.count
-        for picture in sequence.request.prompt.pictures {
+        for picture in sequence.request.prompt.media {
             let overlap = picture.tokens.clamped(to: range)
             guard !overlap.isEmpty else { continue }
             let rows = embeddings(of: picture, for: sequence)
@@ -131,7 +131,7 @@ extension Engine {
         }
     }
 
-    private func embeddings(of picture: PreparedPicture, for sequence: RunningSequence) -> Tensor {
+    private func embeddings(of picture: PreparedMedia, for sequence: RunningSequence) -> Tensor {
         if let known = visionCache[picture.key] { return known }
         let start = ContinuousClock.now
         let patches = picture.patches.withUnsafeBufferPointer {

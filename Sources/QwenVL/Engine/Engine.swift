@@ -33,8 +33,12 @@ public actor Engine {
     var pool: KVPool
     var visionCache: VisionCache
     var dump: ActivationDump?
-    /// Numbers for pictures' contents, so that prefixes compare exactly.
-    private var pictureNumbers: [PictureKey: Int64] = [:]
+    /// Numbers for pictures' contents, so that prefixes compare exactly. A video's time is part of its positions.
+    private var mediaNumbers: [MediaKey: Int64] = [:]
+    private struct MediaKey: Hashable {
+        let patches: PatchKey
+        let secondsPerGrid: Float?
+    }
 
     /// Sequences in the batch, in order of arrival.
     var running: [RunningSequence] = []
@@ -186,10 +190,11 @@ public actor Engine {
     /// What prefixes are compared by: token ids, and for pictures' placeholders, which are all alike, the content.
     private func keys(of prompt: Prompt) -> [KVPool.TokenKey] {
         var keys = prompt.tokens.map(KVPool.TokenKey.init)
-        for picture in prompt.pictures {
-            let number = pictureNumbers[picture.key] ?? Int64(pictureNumbers.count + 1)
-            pictureNumbers[picture.key] = number
-            for (row, token) in picture.tokens.enumerated() { keys[token] = number << 32 | Int64(row) }
+        for media in prompt.media {
+            let key = MediaKey(patches: media.key, secondsPerGrid: media.secondsPerGrid)
+            let number = mediaNumbers[key] ?? Int64(mediaNumbers.count + 1)
+            mediaNumbers[key] = number
+            for (row, token) in media.tokens.enumerated() { keys[token] = number << 32 | Int64(row) }
         }
         return keys
     }

@@ -112,7 +112,7 @@ final class RunningSequence {
                     usage: Usage(
                         promptTokens: promptCount, completionTokens: generatedCount, cachedTokens: reusedTokens),
                     logprobs: request.options.logprobs == nil ? nil : logprobs, timings: timings,
-                    pictures: request.prompt.pictures.map(\.report))))
+                    pictures: request.prompt.media.map(\.report))))
         request.output.finish()
     }
 }

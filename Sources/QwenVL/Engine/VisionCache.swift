@@ -8,13 +8,13 @@ struct VisionCache {
     }
 
     private let byteLimit: Int
-    private var entries: [PictureKey: Entry] = [:]
+    private var entries: [PatchKey: Entry] = [:]
     private var byteCount = 0
     private var clock: UInt64 = 0
 
     init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-    subscript(key: PictureKey) -> Tensor? {
+    subscript(key: PatchKey) -> Tensor? {
         mutating get {
             clock += 1
             entries[key]?.lastUse = clock
@@ -22,7 +22,7 @@ struct VisionCache {
         }
     }
 
-    mutating func insert(_ embeddings: Tensor, for key: PictureKey) {
+    mutating func insert(_ embeddings: Tensor, for key: PatchKey) {
         let size = embeddings.storage.byteCount
         guard size <= byteLimit, entries[key] == nil else { return }
         while byteCount + size > byteLimit, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {

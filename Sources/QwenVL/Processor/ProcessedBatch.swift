@@ -38,13 +38,22 @@ package struct ProcessedBatch: Sendable {
     /// What is added to a padded length to get the next position, [batch, 1].
     package var ropeDeltas: [Int64] { positions.map { Int64($0.next) - Int64(length) } }
     /// (frames, rows, columns) of patches of each picture, [pictures, 3].
-    package var imageGrids: [Int64] {
-        pictures.flatMap { [Int64($0.grid.frames), Int64($0.grid.height), Int64($0.grid.width)] }
-    }
+    package var imageGrids: [Int64] { grids(of: images) }
+    /// (frames, rows, columns) of patches of each video, [videos, 3]; a frame is a pair of pictures.
+    package var videoGrids: [Int64] { grids(of: videos) }
+    /// Seconds from one grid frame to the next of each video, [videos].
+    package var secondsPerGrid: [Float] { videos.compactMap(\.secondsPerGrid) }
     /// [patches, patch elements] of all pictures.
-    package var pixelValues: [Float] { pictures.flatMap(\.patches) }
+    package var pixelValues: [Float] { images.flatMap(\.patches) }
+    /// [patches, patch elements] of all videos.
+    package var videoPixelValues: [Float] { videos.flatMap(\.patches) }
 
-    private var pictures: [PreparedPicture] { prompts.flatMap(\.pictures) }
+    private var images: [PreparedMedia] { prompts.flatMap(\.media).filter { !$0.isVideo } }
+    private var videos: [PreparedMedia] { prompts.flatMap(\.media).filter(\.isVideo) }
+
+    private func grids(of media: [PreparedMedia]) -> [Int64] {
+        media.flatMap { [Int64($0.grid.frames), Int64($0.grid.height), Int64($0.grid.width)] }
+    }
 
     private func padded(_ values: [Int64], with padding: Int64) -> [Int64] {
         Array(repeating: padding, count: length - values.count) + values
@@ -60,18 +69,28 @@ package struct ProcessedBatch: Sendable {
             ("position_ids", [3, batch, length], positionIDs),
             ("rope_deltas", [batch, 1], ropeDeltas),
         ]
-        if !pictures.isEmpty { integers.append(("image_grid_thw", [pictures.count, 3], imageGrids)) }
-        let patches = pictures.reduce(0) { $0 + $1.grid.patches }
+        let media = [("image_grid_thw", "pixel_values", images), ("video_grid_thw", "pixel_values_videos", videos)]
+            .filter { !$0.2.isEmpty }
+        for (grid, _, items) in media { integers.append((grid, [items.count, 3], grids(of: items))) }
         var declarations = integers.map { SafetensorsWriter.Declaration(name: $0.0, type: .int64, shape: $0.1) }
-        if patches > 0 {
+        for (_, pixels, items) in media {
+            let patches = items.reduce(0) { $0 + $1.grid.patches }
             declarations.append(
-                SafetensorsWriter.Declaration(name: "pixel_values", type: .float32, shape: [patches, patchElements]))
+                SafetensorsWriter.Declaration(name: pixels, type: .float32, shape: [patches, patchElements]))
+        }
+        let seconds = secondsPerGrid
+        if !seconds.isEmpty {
+            declarations.append(
+                SafetensorsWriter.Declaration(name: "second_per_grid_ts", type: .float32, shape: [seconds.count]))
         }
         do {
             let writer = try SafetensorsWriter(path: path, tensors: declarations)
             for (name, _, values) in integers { try writer.append(values, to: name) }
+            if !seconds.isEmpty { try writer.append(seconds, to: "second_per_grid_ts") }
             // One picture at a time: together they may take gigabytes.
-            for picture in pictures { try writer.append(picture.patches, to: "pixel_values") }
+            for (_, pixels, items) in media {
+                for item in items { try writer.append(item.patches, to: pixels) }
+            }
             try writer.finish()
         } catch {
             throw QwenVLError.wrapping(error)

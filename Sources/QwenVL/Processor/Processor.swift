@@ -12,9 +12,9 @@ public struct Processor: Sendable {
     let tokenizer: Tokenizer
     let config: ModelConfig
     private let template: ChatTemplate
-    private let images: ImageProcessor
-    private let options: ProcessorOptions
-    private let pictureThreads = PictureThreads()
+    let images: ImageProcessor
+    let options: ProcessorOptions
+    let pictureThreads = PictureThreads()
 
     /// Reads config.json, preprocessor_config.json, the tokenizer's files and the chat template of a checkpoint.
     /// - Throws: ``QwenVLError`` naming the file and the field.
@@ -71,8 +71,8 @@ public struct Processor: Sendable {
         let start = ContinuousClock.now
         try checkPlaceholders(messages)
         let text = try render(messages)
-        let prepared = try await pictures(of: messages)
-        var prompt = try assemble(text, pictures: prepared)
+        let media = try await decode(mediaRequests(of: messages))
+        var prompt = try assemble(text, media: media)
         prompt.processing = start.duration(to: .now).seconds
         return prompt
     }
@@ -111,67 +111,53 @@ public struct Processor: Sendable {
         }
     }
 
-    private func pictures(of messages: [ChatMessage]) async throws -> [VisionPatches] {
-        var requests: [(field: String, request: ImageRequest)] = []
-        for (index, message) in messages.enumerated() {
-            for (place, part) in message.parts.enumerated() {
-                let field = "messages[\(index)].content[\(place)]"
-                switch part {
-                case .text: continue
-                case .image(let image): requests.append((field + ".image", try request(image, field: field)))
-                case .video:
-                    throw QwenVLError.unsupported(field: field + ".video", reason: "videos are not supported yet")
-                }
-            }
-        }
-        var patches: [VisionPatches] = []
-        for (field, request) in requests {
-            do {
-                patches.append(try await pictureThreads.run { try images.process(request) })
-            } catch let error as VisionInputError {
-                throw QwenVLError.picture(field: field, reason: "\(error)")
-            }
-        }
-        return patches
-    }
-
-    private func request(_ image: ImagePart, field: String) throws -> ImageRequest {
-        let source: ImageSource
-        switch image.source {
-        case .path(let path): source = .path(path)
-        case .data(let data): source = .data(data, name: "the picture's data")
-        case .url(let url):
-            throw QwenVLError.unsupported(
-                field: field + ".image", reason: "pictures from the network are not supported yet (\(url))")
-        }
-        return ImageRequest(
-            source, minPixels: image.minPixels, maxPixels: image.maxPixels,
-            resizedHeight: image.resizedHeight, resizedWidth: image.resizedWidth,
-            orientation: options.appliesOrientation ? .applied : .ignored)
-    }
-
-    /// Tokens of the rendered text, each placeholder repeated for every token of its picture.
-    private func assemble(_ text: String, pictures: [VisionPatches]) throws -> Prompt {
-        let pieces = text.components(separatedBy: Self.imageToken)
-        guard pieces.count == pictures.count + 1 else {
-            throw QwenVLError.template(
-                "the chat template places \(pieces.count - 1) pictures; the messages have \(pictures.count)")
-        }
+    /// Tokens of the rendered text, each placeholder repeated for every token of its picture or video.
+    private func assemble(_ text: String, media: [DecodedMedia]) throws -> Prompt {
+        var images = media.filter { !$0.isVideo }[...]
+        var videos = media.filter(\.isVideo)[...]
         var prompt = Prompt()
-        for (index, piece) in pieces.enumerated() {
-            let ids = tokenizer.encode(piece)
-            if !ids.isEmpty { prompt.spans.append(.text(count: ids.count)) }
-            prompt.tokens += ids
-            guard index < pictures.count else { continue }
-            let patches = pictures[index]
-            let grid = PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)
-            let count = grid.tokens(mergeSize: config.vision.mergeSize)
-            let range = prompt.tokens.count..<prompt.tokens.count + count
-            prompt.tokens += Array(repeating: Int32(config.tokens.image), count: count)
-            prompt.spans.append(.image(grid))
-            prompt.pictures.append(PreparedPicture(patches, grid: grid, tokens: range))
+        var rest = text[...]
+        while let (range, isVideo) = Self.nextPlaceholder(in: rest) {
+            guard let next = isVideo ? videos.popFirst() : images.popFirst() else {
+                throw QwenVLError.template(
+                    "the chat template places more \(isVideo ? "videos" : "pictures") than the messages have")
+            }
+            append(String(rest[..<range.lowerBound]), to: &prompt)
+            append(next, to: &prompt)
+            rest = rest[range.upperBound...]
+        }
+        append(String(rest), to: &prompt)
+        guard images.isEmpty, videos.isEmpty else {
+            throw QwenVLError.template(
+                "the chat template leaves out \(images.count) pictures and \(videos.count) videos of the messages")
         }
         return prompt
+    }
+
+    private static func nextPlaceholder(in text: Substring) -> (Range<Substring.Index>, isVideo: Bool)? {
+        let image = text.firstRange(of: imageToken)
+        let video = text.firstRange(of: videoToken)
+        guard let image else { return video.map { ($0, true) } }
+        guard let video, video.lowerBound < image.lowerBound else { return (image, false) }
+        return (video, true)
+    }
+
+    private func append(_ text: String, to prompt: inout Prompt) {
+        let ids = tokenizer.encode(text)
+        if !ids.isEmpty { prompt.spans.append(.text(count: ids.count)) }
+        prompt.tokens += ids
+    }
+
+    private func append(_ media: DecodedMedia, to prompt: inout Prompt) {
+        let patches = media.patches
+        let grid = PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)
+        let count = grid.tokens(mergeSize: config.vision.mergeSize)
+        let range = prompt.tokens.count..<prompt.tokens.count + count
+        let token = media.isVideo ? config.tokens.video : config.tokens.image
+        prompt.tokens += Array(repeating: Int32(token), count: count)
+        prompt.spans.append(media.secondsPerGrid.map { .video(grid, secondsPerGrid: $0) } ?? .image(grid))
+        prompt.media.append(
+            PreparedMedia(patches, grid: grid, secondsPerGrid: media.secondsPerGrid, tokens: range))
     }
 
     // MARK: What ends an answer
@@ -183,33 +169,4 @@ public struct Processor: Sendable {
 
     /// What pads shorter prompts of a batch (nothing else depends on it).
     var padToken: Int32 { tokenizer.id(of: "<|endoftext|>") ?? 0 }
-}
-
-/// Pictures are decoded on threads of their own, few at a time: each may take much memory, and Swift's own threads
-/// are not to be held up.
-private final class PictureThreads: Sendable {
-    private let queue: OperationQueue = {
-        let queue = OperationQueue()
-        queue.name = "qwenvl pictures"
-        queue.maxConcurrentOperationCount = 2
-        return queue
-    }()
-
-    func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.addOperation { continuation.resume(with: Result(catching: body)) }
-        }
-    }
-}
-
-extension PreparedPicture {
-    init(_ patches: VisionPatches, grid: PatchGrid, tokens: Range<Int>) {
-        func size(_ size: PixelSize) -> PictureReport.Size {
-            PictureReport.Size(width: size.width, height: size.height)
-        }
-        self.init(
-            key: PictureKey(contentHash: patches.contentHash, grid: grid), patches: patches.pixels, tokens: tokens,
-            report: PictureReport(
-                original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count))
-    }
 }
