@@ -1,9 +1,10 @@
-/// Finds a text in others in linear time (Knuth, Morris, Pratt), byte for byte as Python's strings compare.
-struct ByteSearch {
-    private let pattern: [UInt8]
+/// A text prepared for finding it in a stream of bytes, in linear time (Knuth, Morris, Pratt).
+package struct BytePattern: Sendable {
+    package let bytes: [UInt8]
+    /// For each length matched: the longest shorter beginning that the matched part ends with.
     private let fallback: [Int]
 
-    init(_ text: String) {
+    package init(_ text: String) {
         let bytes = Array(text.utf8)
         var table = [Int](repeating: 0, count: bytes.count)
         var length = 0
@@ -12,23 +13,42 @@ struct ByteSearch {
             if bytes[index] == bytes[length] { length += 1 }
             table[index] = length
         }
-        pattern = bytes
+        self.bytes = bytes
         fallback = table
     }
 
+    package var count: Int { bytes.count }
+
+    /// How many bytes of a pattern that is not empty match after one more byte, when `matched` did before it (fewer
+    /// than all).
+    package func advance(_ matched: Int, _ byte: UInt8) -> Int {
+        var matched = matched
+        while matched > 0, bytes[matched] != byte { matched = fallback[matched - 1] }
+        return bytes[matched] == byte ? matched + 1 : matched
+    }
+
+    /// What still counts as matched after a whole match, for occurrences that overlap.
+    func overlap() -> Int { fallback[count - 1] }
+}
+
+/// Finds a text in others, byte for byte as Python's strings compare.
+struct ByteSearch {
+    private let pattern: BytePattern
+
+    init(_ text: String) { pattern = BytePattern(text) }
+
     /// Calls `found` with the offset of each occurrence until it returns false.
     private func scan(_ text: String, overlapping: Bool, _ found: (Int) -> Bool) {
-        if pattern.isEmpty {
+        if pattern.count == 0 {
             _ = found(0)
             return
         }
         var matched = 0
         for (index, byte) in text.utf8.enumerated() {
-            while matched > 0, pattern[matched] != byte { matched = fallback[matched - 1] }
-            if pattern[matched] == byte { matched += 1 }
+            matched = pattern.advance(matched, byte)
             if matched == pattern.count {
                 if !found(index + 1 - matched) { return }
-                matched = overlapping ? fallback[matched - 1] : 0
+                matched = overlapping ? pattern.overlap() : 0
             }
         }
     }

@@ -19,6 +19,10 @@ extension QwenVLError {
         case let error as ChatTemplateFileError: self = .checkpoint("\(error)")
         case let error as VisionInputError: self = .checkpoint("\(error)")
         case let error as TemplateError: self = .template("\(error)")
+        case BackendError.instructionSetUnavailable(let name, let available):
+            self = .unsupported(
+                field: "instruction set",
+                reason: "expected one of \(available.joined(separator: ", ")), found \"\(name)\"")
         case let error as BackendError: self = .machine("\(error)")
         case let error as SamplingError: self = .numerical("\(error)")
         default: self = .machine("\(error)")

@@ -1,3 +1,5 @@
+import ChatTemplate
+
 /// Watches generated text for stop texts, across the borders of the pieces it comes in.
 ///
 /// The match that is complete first wins (of several complete at once the longest), so that the result does
@@ -5,9 +7,7 @@
 package struct StopMatcher: Sendable {
     private struct Pattern: Sendable {
         let text: String
-        let bytes: [UInt8]
-        /// The failure function of Knuth, Morris and Pratt.
-        let fallback: [Int]
+        let bytes: BytePattern
         var matched = 0
     }
 
@@ -18,21 +18,7 @@ package struct StopMatcher: Sendable {
     package private(set) var match: String?
 
     package init(_ stops: [String]) {
-        patterns = stops.filter { !$0.isEmpty }.map { text in
-            let bytes = Array(text.utf8)
-            return Pattern(text: text, bytes: bytes, fallback: Self.fallback(bytes))
-        }
-    }
-
-    private static func fallback(_ bytes: [UInt8]) -> [Int] {
-        var table = [Int](repeating: 0, count: bytes.count)
-        var length = 0
-        for index in bytes.indices.dropFirst() {
-            while length > 0, bytes[index] != bytes[length] { length = table[length - 1] }
-            if bytes[index] == bytes[length] { length += 1 }
-            table[index] = length
-        }
-        return table
+        patterns = stops.filter { !$0.isEmpty }.map { Pattern(text: $0, bytes: BytePattern($0)) }
     }
 
     /// Takes the next piece and returns the text that certainly precedes any stop text.
@@ -55,11 +41,8 @@ package struct StopMatcher: Sendable {
     private mutating func advance(_ byte: UInt8) -> Int? {
         var longest: Int?
         for index in patterns.indices {
-            var matched = patterns[index].matched
-            while matched > 0, patterns[index].bytes[matched] != byte {
-                matched = patterns[index].fallback[matched - 1]
-            }
-            if patterns[index].bytes[matched] == byte { matched += 1 }
+            // A pattern that is complete ends the text, so none is asked for more.
+            let matched = patterns[index].bytes.advance(patterns[index].matched, byte)
             patterns[index].matched = matched
             if matched == patterns[index].bytes.count, matched > longest ?? 0 {
                 longest = matched
