@@ -94,7 +94,7 @@ let package = Package(
         .testTarget(
             name: "QwenVLTests",
             dependencies: [
-                "QwenVL", "QwenVLModel", "VisionInput", "CPUBackend", "TensorCore", "Checkpoint",
+                "QwenVL", "QwenVLModel", "VisionInput", "CPUBackend", "TensorCore", "Checkpoint", "QwenVLCommand",
             ],
             resources: [.copy("Fixtures")], swiftSettings: swift),
     ],

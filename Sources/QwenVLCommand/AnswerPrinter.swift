@@ -16,10 +16,10 @@ enum AnswerPrinter {
             case .prompt(let done, let total): line.show("reading the prompt: \(done) of \(total) tokens")
             case .text(let delta):
                 line.clear()
-                Terminal.out(delta.text)
+                try Terminal.out(delta.text)
                 if let last = delta.text.last { ended = last == "\n" }
             case .finished(let completion):
-                if !ended || completion.text.isEmpty { Terminal.out("\n") }
+                if !ended || completion.text.isEmpty { try Terminal.out("\n") }
                 return completion
             }
         }

@@ -56,7 +56,7 @@ struct ChatCommand: AsyncParsableCommand {
     }
 
     private func prompt() -> String? {
-        if Terminal.inputIsTerminal { FileHandle.standardError.write(Data("\n> ".utf8)) }
+        if Terminal.inputIsTerminal { Terminal.write("\n> ") }
         return readLine()
     }
 

@@ -51,7 +51,7 @@ struct GenerateCommand: AsyncParsableCommand {
         } else {
             for (index, completion) in completions.enumerated() {
                 if completions.count > 1 { Terminal.note("conversation \(index + 1):") }
-                Terminal.out(completion.text + "\n")
+                try Terminal.out(completion.text + "\n")
             }
         }
     }

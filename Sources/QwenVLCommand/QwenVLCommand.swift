@@ -40,6 +40,9 @@ struct QwenVLCommand: AsyncParsableCommand {
         } catch let error as InputError {
             Terminal.error(error.description)
             Self.exit(withError: ExitStatus.badInput)
+        } catch let error as OutputError {
+            Terminal.error(error.description)
+            Self.exit(withError: ExitStatus.failure)
         } catch is CancellationError {
             Self.exit(withError: ExitStatus.interrupted)
         } catch {

@@ -7,8 +7,19 @@ enum Terminal {
     static let errorIsTerminal = isatty(2) == 1
     static let inputIsTerminal = isatty(0) == 1
 
-    static func out(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
-    static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    /// - Throws: ``OutputError`` when the result cannot be written: a full disk must not look like an answer.
+    static func out(_ text: String) throws {
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        } catch {
+            throw OutputError(reason: "\(error.localizedDescription)")
+        }
+    }
+
+    static func note(_ text: String) { write(text + "\n") }
+
+    /// To standard error; where nobody reads it, nothing is lost.
+    static func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
     static func error(_ text: String) { note("qwenvl: \(text)") }
 }
 
@@ -21,7 +32,7 @@ final class ProgressLine: Sendable {
         shown.withLock { state in
             // Ten lines a second are enough for an eye.
             if let state, state.at.duration(to: .now) < .milliseconds(100) { return }
-            FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+            Terminal.write("\r\u{1B}[2K\(text)")
             state = (text, .now)
         }
     }
@@ -29,8 +40,14 @@ final class ProgressLine: Sendable {
     func clear() {
         shown.withLock { state in
             guard state != nil else { return }
-            FileHandle.standardError.write(Data("\r\u{1B}[2K".utf8))
+            Terminal.write("\r\u{1B}[2K")
             state = nil
         }
     }
+}
+
+/// Standard output refused what was written to it.
+struct OutputError: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { "cannot write to standard output: \(reason)" }
 }

@@ -1,0 +1,139 @@
+import Foundation
+import Testing
+
+/// The program as scripts meet it: JSON on standard output, words on standard error, exit codes.
+@Suite struct CommandTests {
+    private struct Result {
+        let output: Data
+        let error: String
+        let status: Int32
+    }
+
+    /// Runs the program that was built beside the tests.
+    private func run(_ arguments: [String], input: String? = nil) throws -> Result {
+        let process = Process()
+        process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent().appending(path: "qwenvl")
+        process.arguments = arguments
+        let folder = try TemporaryDirectory()
+        // Files, not pipes: a pipe that nobody empties stops the program.
+        let (output, error) = (folder.url.appending(path: "out"), folder.url.appending(path: "err"))
+        for file in [output, error] { try Data().write(to: file) }
+        process.standardOutput = try FileHandle(forWritingTo: output)
+        process.standardError = try FileHandle(forWritingTo: error)
+        let stdin = folder.url.appending(path: "in")
+        try Data((input ?? "").utf8).write(to: stdin)
+        process.standardInput = try FileHandle(forReadingFrom: stdin)
+        try process.run()
+        process.waitUntilExit()
+        return Result(
+            output: try Data(contentsOf: output), error: try String(contentsOf: error, encoding: .utf8),
+            status: process.terminationStatus)
+    }
+
+    private struct Record: Decodable {
+        struct Usage: Decodable {
+            let prompt_tokens: Int
+            let completion_tokens: Int
+        }
+        struct Token: Decodable {
+            struct Alternative: Decodable {
+                let id: Int
+                let token: String
+                let logprob: Float
+            }
+            let id: Int
+            let token: String
+            let logprob: Float
+            let top: [Alternative]
+        }
+        let text: String
+        let token_ids: [Int]
+        let prompt_token_ids: [Int]
+        let finish_reason: String
+        let usage: Usage
+        let logprobs: [Token]?
+        let timings: [String: Double]
+    }
+
+    private func messages(_ name: String) throws -> String {
+        let pictures = try FixtureLibrary.root.appending(path: "Pictures").path
+        return try String(contentsOf: FixtureLibrary.root.appending(path: "Messages/\(name).json"), encoding: .utf8)
+            .replacing("\"Pictures/", with: "\"\(pictures)/")
+    }
+
+    @Test func generatePrintsTheReferencesTokensAsJSON() throws {
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let golden: GoldenOutputs = try FixtureLibrary.golden("tied-bfloat16/batch")
+        let result = try run(
+            [
+                "generate", "--model", model.path, "--messages", "-", "--weights", "float32", "--temperature", "0",
+                "--repetition-penalty", "1", "--ignore-eos", "--max-new-tokens", "2", "--logprobs", "3", "--json",
+            ], input: messages("batch"))
+        #expect(result.status == 0)
+        #expect(result.error.isEmpty)
+        let records = try JSONDecoder().decode([Record].self, from: result.output)
+        #expect(records.count == golden.conversations.count)
+        for (record, expected) in zip(records, golden.conversations) {
+            #expect(record.token_ids == Array(expected.greedy_ids.prefix(2)))
+            #expect(record.prompt_token_ids == expected.prompt_token_ids)
+            #expect(record.finish_reason == "length")
+            #expect(record.usage.prompt_tokens == expected.prompt_token_ids.count)
+            #expect(record.usage.completion_tokens == 2)
+            #expect(record.logprobs?.map(\.id) == record.token_ids)
+            #expect(record.logprobs?.allSatisfy { $0.top.count == 3 && $0.top[0].id == $0.id } == true)
+            #expect(record.timings["prefill"] ?? 0 > 0)
+        }
+    }
+
+    @Test func processWritesTheInputs() throws {
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let folder = try TemporaryDirectory()
+        let file = folder.url.appending(path: "inputs.safetensors")
+        let result = try run(
+            ["process", "--model", model.path, "--messages", "-", "--out", file.path], input: messages("frames"))
+        #expect(result.status == 0)
+        #expect(result.output.isEmpty)
+        let data = try Data(contentsOf: file)
+        let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+        let header = try #require(
+            try JSONSerialization.jsonObject(with: data.dropFirst(8).prefix(length)) as? [String: [String: Any]])
+        let types = header.filter { $0.key != "__metadata__" }.mapValues { $0["dtype"] as? String }
+        #expect(
+            types == [
+                "input_ids": "I64", "attention_mask": "I64", "position_ids": "I64", "rope_deltas": "I64",
+                "pixel_values": "F32", "image_grid_thw": "I64", "pixel_values_videos": "F32", "video_grid_thw": "I64",
+                "second_per_grid_ts": "F32",
+            ])
+    }
+
+    @Test func inspectTellsWholeFromBroken() throws {
+        let model = try FixtureLibrary.directory("untied-float32")
+        let whole = try run(["inspect", "--json", model.path])
+        #expect(whole.status == 0)
+        let report = try #require(try JSONSerialization.jsonObject(with: whole.output) as? [String: Any])
+        #expect(report["isComplete"] as? Bool == true)
+        try FileManager.default.removeItem(at: model.url.appending(path: "model.safetensors"))
+        let broken = try run(["inspect", model.path])
+        #expect(broken.status == 65)
+        #expect(String(decoding: broken.output, as: UTF8.self).contains("model.safetensors"))
+    }
+
+    /// 64: the call is wrong; 65: what it names cannot be used. Nothing that is no result reaches standard output.
+    @Test(arguments: [
+        (["run"], Int32(64), "prompt"),
+        (["run", "--threads", "0", "x"], 64, "--threads"),
+        (["frobnicate"], 64, "frobnicate"),
+        (["run", "--model", "/nonexistent", "x"], 65, "/nonexistent"),
+        (["generate", "--model", "MODEL", "--messages", "/nonexistent.json"], 65, "/nonexistent.json"),
+        (["generate", "--model", "MODEL", "--messages", "-"], 65, "messages"),
+        (["run", "--model", "MODEL", "--image", "/nonexistent.png", "x"], 65, "/nonexistent.png"),
+        (["run", "--model", "MODEL", "--top-p", "7", "x"], 65, "top_p"),
+    ])
+    func exitCodes(_ arguments: [String], status: Int32, named: String) throws {
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let result = try run(arguments.map { $0 == "MODEL" ? model.path : $0 }, input: "[{\"role\": 7}]")
+        #expect(result.status == status, "\(result.error)")
+        #expect(result.output.isEmpty)
+        #expect(result.error.contains(named), "\(result.error)")
+    }
+}
