@@ -77,21 +77,33 @@ extension Processor {
         }
     }
 
+    /// Decodes, resizes and cuts up all of a prompt's pictures, a few at a time.
+    /// - Throws: ``QwenVLError/picture(field:reason:)`` of the first in order that cannot be used.
     func decode(_ requests: [MediaRequest]) async throws -> [DecodedMedia] {
-        var media: [DecodedMedia] = []
-        for request in requests {
-            do {
-                let patches = try await pictureThreads.run { [images] in
-                    try request.fps == nil
-                        ? images.process(request.frames[0]) : images.process(frames: request.frames)
-                }
-                let seconds = request.fps.map { Float(Double(images.config.temporalPatchSize) / $0) }
-                media.append(DecodedMedia(patches: patches, secondsPerGrid: seconds))
-            } catch let error as VisionInputError {
-                throw QwenVLError.picture(field: request.field, reason: "\(error)")
+        let results = await withTaskGroup(of: (Int, Result<DecodedMedia, any Error>).self) { group in
+            for (index, request) in requests.enumerated() {
+                group.addTask { (index, await decode(request)) }
             }
+            var results: [Int: Result<DecodedMedia, any Error>] = [:]
+            for await (index, result) in group { results[index] = result }
+            return results
         }
-        return media
+        return try requests.indices.compactMap { try results[$0]?.get() }
+    }
+
+    private func decode(_ request: MediaRequest) async -> Result<DecodedMedia, any Error> {
+        do {
+            let patches = try await pictureThreads.run { [images] in
+                try request.fps == nil
+                    ? images.process(request.frames[0]) : images.process(frames: request.frames)
+            }
+            let seconds = request.fps.map { Float(Double(images.config.temporalPatchSize) / $0) }
+            return .success(DecodedMedia(patches: patches, secondsPerGrid: seconds))
+        } catch let error as VisionInputError {
+            return .failure(QwenVLError.picture(field: request.field, reason: "\(error)"))
+        } catch {
+            return .failure(error)
+        }
     }
 }
 
