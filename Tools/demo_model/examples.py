@@ -15,7 +15,7 @@ WANTED = [
     ("blue-triangle.jpg", ["blue triangle"], ["What colour is the triangle?", "What shape is it?"]),
     ("yellow-star-black-ring.png", ["yellow star", "black ring"], ["What is in the picture?"]),
     ("green-heart-orange-square.jpg", ["green heart", "orange square"],
-     ["What colour is the heart?", "How many shapes are there?"]),
+     ["What colour is the square?", "How many shapes are there?"]),
 ]
 
 
