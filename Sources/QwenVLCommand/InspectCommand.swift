@@ -14,7 +14,7 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         let report = try CheckpointSummary(directory: directory)
-        try Terminal.out(json ? try report.json() + "\n" : report.text)
+        try Terminal.out(json ? try JSONOutput.encode(report) + "\n" : report.text)
         if !report.isComplete { throw ExitStatus.badInput }
     }
 }

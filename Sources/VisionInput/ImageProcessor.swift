@@ -54,12 +54,7 @@ package struct ImageProcessor: Sendable {
 
     /// - Throws: `VisionInputError` naming the source and what is wrong with it.
     package func process(_ request: ImageRequest) throws(VisionInputError) -> VisionPatches {
-        let (image, originalSize) = try fetch(request)
-        do {
-            return try patches(frames: [image], originalSize: originalSize)
-        } catch {
-            throw VisionInputError(source: request.source.name, error)
-        }
+        try process(frames: [request])
     }
 
     /// Pictures as the frames of a video: each goes the way of a picture, an odd count repeats the last.

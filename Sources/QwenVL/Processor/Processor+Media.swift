@@ -93,10 +93,7 @@ extension Processor {
 
     private func decode(_ request: MediaRequest) async -> Result<DecodedMedia, any Error> {
         do {
-            let patches = try await pictureThreads.run { [images] in
-                try request.fps == nil
-                    ? images.process(request.frames[0]) : images.process(frames: request.frames)
-            }
+            let patches = try await pictureThreads.run { [images] in try images.process(frames: request.frames) }
             let seconds = request.fps.map { Float(Double(images.config.temporalPatchSize) / $0) }
             return .success(DecodedMedia(patches: patches, secondsPerGrid: seconds))
         } catch let error as VisionInputError {

@@ -1,5 +1,4 @@
 import Checkpoint
-import Foundation
 
 /// What a model directory holds, what it needs and what it lacks, from its headers alone.
 public struct CheckpointSummary: Sendable {
@@ -19,11 +18,9 @@ public struct CheckpointSummary: Sendable {
     public var isComplete: Bool { report.isComplete }
     /// For people.
     public var text: String { report.text }
+}
 
+extension CheckpointSummary: Encodable {
     /// For programs.
-    public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(report), as: UTF8.self)
-    }
+    public func encode(to encoder: any Encoder) throws { try report.encode(to: encoder) }
 }
