@@ -1,0 +1,63 @@
+"""What every task hands over: pictures or clips with marks on them, and a conversation about them."""
+import math
+from dataclasses import dataclass, field
+
+FACTOR = 28  # pixels per merged cell
+MIN_PIXELS, MAX_PIXELS = 56 * 56, 448 * 448
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that is drawn, for the guide: the vision tower learns from it what lies where.
+
+    kind: "thing" (name: shape, detail: colour), "char" (name: the printed character), "part" (name: what it is, for
+    example "button", "field", "bar", "word").
+    """
+    kind: str
+    name: str
+    box: tuple  # x0, y0, x1, y1 in pixels of the drawn picture, x1 and y1 exclusive
+    detail: str = ""
+
+
+@dataclass
+class Picture:
+    image: object  # PIL.Image, RGB
+    marks: list = field(default_factory=list)
+
+
+@dataclass
+class Clip:
+    frames: list  # of PIL.Image, all of one size, an even number of them
+    fps: float
+    marks: list = field(default_factory=list)  # one list of marks per frame
+
+
+@dataclass
+class Sample:
+    task: str
+    turns: list  # of (question, answer)
+    media: list = field(default_factory=list)  # in order, before the first question
+    system: str = "You are a helpful assistant."
+
+
+def seen_size(width, height, most=MAX_PIXELS, least=MIN_PIXELS):
+    """The size that the model sees: smart_resize of the official processor."""
+    w, h = max(FACTOR, round(width / FACTOR) * FACTOR), max(FACTOR, round(height / FACTOR) * FACTOR)
+    if w * h > most:
+        beta = math.sqrt(width * height / most)
+        w, h = (max(FACTOR, math.floor(s / beta / FACTOR) * FACTOR) for s in (width, height))
+    elif w * h < least:
+        beta = math.sqrt(least / (width * height))
+        w, h = (math.ceil(s * beta / FACTOR) * FACTOR for s in (width, height))
+    return w, h
+
+
+def seen_box(box, size):
+    """A box of the drawn picture in whole pixels of the picture that the model sees. size: of the drawn one."""
+    w, h = seen_size(*size)
+    x, y = w / size[0], h / size[1]
+    return [round(box[0] * x), round(box[1] * y), round(box[2] * x), round(box[3] * y)]
+
+
+def seen_point(point, size):
+    return seen_box((*point, *point), size)[:2]
