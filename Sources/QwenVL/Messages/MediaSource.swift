@@ -9,6 +9,8 @@ public enum MediaSource: Sendable, Hashable {
     case url(URL)
     /// The encoded file itself (JPEG, PNG, MP4…).
     case data(Data)
+    /// A picture that is decoded already.
+    case pixels(PixelBuffer)
 
     /// Reads the forms a message may hold: `file://…`, `http(s)://…`, `data:…;base64,…`; anything else is a path.
     ///
@@ -45,17 +47,21 @@ public enum MediaSource: Sendable, Hashable {
         return data
     }
 
-    /// The string form; data becomes a data URI of no particular type.
+    /// The string form; data becomes a data URI of no particular type, pixels one that only says what it was.
     public var text: String {
         switch self {
         case .path(let path): path
         case .url(let url): url.absoluteString
         case .data(let data): "data:application/octet-stream;base64," + data.base64EncodedString()
+        case .pixels(let pixels): "data:,\(pixels.width)x\(pixels.height)"
         }
     }
 
     /// What a chat template sees. Templates test that the field exists and never print it, so data is left out.
     var templateText: String {
-        if case .data = self { "data:" } else { text }
+        switch self {
+        case .data, .pixels: "data:"
+        case .path, .url: text
+        }
     }
 }

@@ -74,6 +74,8 @@ extension Processor {
         case .url(let url):
             throw QwenVLError.unsupported(
                 field: field, reason: "pictures from the network are not supported yet (\(url))")
+        case .pixels:
+            throw QwenVLError.unsupported(field: field, reason: "pixels are not supported yet")
         }
     }
 

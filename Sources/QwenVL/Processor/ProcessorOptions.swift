@@ -9,11 +9,16 @@ public struct ProcessorOptions: Sendable, Hashable {
     public var appliesOrientation = true
     /// Puts "Picture 1: " before each picture, so that questions can name it (the template's `add_vision_id`).
     public var addsVisionIDs = false
+    /// Brings pictures with wide-gamut colour profiles (Display P3, Adobe RGB…) to sRGB. The reference does not.
+    public var appliesColorProfiles = true
+    /// Which files and hosts may be named, and what they may cost.
+    public var media = MediaPolicy.local
 
     /// The defaults.
     public init() {}
 
     func validate() throws(InputError) {
+        try media.validate()
         for (field, value) in [("min_pixels", minPixels), ("max_pixels", maxPixels)] {
             if let value, value <= 0 {
                 throw InputError(field: field, expected: "a positive integer", found: "\(value)")

@@ -30,7 +30,8 @@ struct PreparedMedia: Sendable {
         self.secondsPerGrid = secondsPerGrid
         self.tokens = tokens
         report = PictureReport(
-            original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count)
+            original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count,
+            video: nil)
     }
 }
 

@@ -43,6 +43,62 @@ public struct PictureReport: Sendable, Hashable, Codable {
     public var processed: Size
     /// Tokens that the language model gets for it.
     public var tokens: Int
+    /// What was sampled of a video; nil for a picture.
+    public var video: VideoReport?
+
+    /// What coordinates in an answer are multiplied by to count pixels of the original.
+    public var scale: Scale {
+        Scale(
+            x: Double(original.width) / Double(processed.width), y: Double(original.height) / Double(processed.height))
+    }
+
+    /// A factor for each axis.
+    public struct Scale: Sendable, Hashable, Codable {
+        /// From left to right.
+        public var x: Double
+        /// From top to bottom.
+        public var y: Double
+    }
+
+    private enum CodingKeys: String, CodingKey { case original, processed, tokens, video, scale }
+
+    /// Reads what ``encode(to:)`` writes.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        original = try container.decode(Size.self, forKey: .original)
+        processed = try container.decode(Size.self, forKey: .processed)
+        tokens = try container.decode(Int.self, forKey: .tokens)
+        video = try container.decodeIfPresent(VideoReport.self, forKey: .video)
+    }
+
+    /// Writes the fields and ``scale``.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(original, forKey: .original)
+        try container.encode(processed, forKey: .processed)
+        try container.encode(tokens, forKey: .tokens)
+        try container.encodeIfPresent(video, forKey: .video)
+        try container.encode(scale, forKey: .scale)
+    }
+
+    init(original: Size, processed: Size, tokens: Int, video: VideoReport?) {
+        self.original = original
+        self.processed = processed
+        self.tokens = tokens
+        self.video = video
+    }
+}
+
+/// What the model saw of a video.
+public struct VideoReport: Sendable, Hashable, Codable {
+    /// Frames sampled.
+    public var frames: Int
+    /// Frames per second as sampled: what the model's positions in time are made of.
+    public var fps: Double
+    /// Seconds from one pair of frames to the next, as the model counts.
+    public var secondsPerGrid: Double
+    /// When each frame is shown in the file, in seconds; nil for a list of frames.
+    public var timestamps: [Double]?
 }
 
 /// A whole answer.

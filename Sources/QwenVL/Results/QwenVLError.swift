@@ -8,6 +8,10 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
     case input(InputError)
     /// A picture cannot be read or used.
     case picture(field: String, reason: String)
+    /// The ``MediaPolicy`` forbids a source, or a picture or video exceeds its limits.
+    case mediaRefused(field: String, reason: String)
+    /// A host does not answer, or answers with something else than the file.
+    case mediaUnavailable(field: String, reason: String)
     /// The chat template cannot render the messages.
     case template(String)
     /// The prompt is longer than the context or the cache.
@@ -24,7 +28,9 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .checkpoint(let reason), .template(let reason), .machine(let reason), .numerical(let reason): reason
         case .input(let error): error.description
-        case .picture(let field, let reason), .unsupported(let field, let reason): "\(field): \(reason)"
+        case .picture(let field, let reason), .unsupported(let field, let reason),
+            .mediaRefused(let field, let reason), .mediaUnavailable(let field, let reason):
+            "\(field): \(reason)"
         case .promptTooLong(let tokens, let limit, let what):
             "the prompt has \(tokens) tokens; \(what) holds \(limit)"
         }
@@ -33,7 +39,9 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
     /// Whether the caller can mend it by asking for something else (true), or the program or machine failed (false).
     public var isUserError: Bool {
         switch self {
-        case .checkpoint, .input, .picture, .template, .promptTooLong, .unsupported: true
+        case .checkpoint, .input, .picture, .template, .promptTooLong, .unsupported, .mediaRefused,
+            .mediaUnavailable:
+            true
         case .machine, .numerical: false
         }
     }
