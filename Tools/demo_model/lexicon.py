@@ -38,7 +38,7 @@ PEOPLE = "Anna Ben Clara David Emma Frank Grace Henry Ida Jack Kate Leo Mary Nor
 CITIES = "Berlin London Paris Rome Madrid Oslo Vienna Prague Dublin Lisbon Tokyo Delhi Cairo Lima Boston".split()
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
-BUTTONS = """OK Cancel Save Open Close Delete Send Print Apply Help Next Back Search Reset Submit Login Copy Paste Edit
+BUTTONS = """OK Cancel Save Open Exit Delete Send Print Apply Help Next Back Search Reset Submit Login Copy Paste Edit
 Add Remove Upload Share Start Stop Play Pause Yes No Done""".split()
 MENUS = "File Edit View Insert Format Tools Window Help".split()
 FIELDS = "Name Email Password Address City Phone Date Title Subject Search User Code".split()
