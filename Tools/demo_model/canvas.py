@@ -169,12 +169,12 @@ def pick_ink(rng, paper, least=110):
             return ink
 
 
-def fenced(value, compact=True):
+def fenced(value):
     """A value as the official answers print it: fenced, one element of a list or one key of an object a line."""
     dump = functools.partial(json.dumps, ensure_ascii=False)
     if isinstance(value, list):
-        lines = [dump(element) for element in value]
-        body = "[\n" + ",\n".join("\t" + line for line in lines) + "\n]" if lines else "[]"
+        lines, brackets = [dump(element) for element in value], "[]"
     else:
-        body = "{\n" + ",\n".join(f"\t{dump(key)}: {dump(element)}" for key, element in value.items()) + "\n}"
-    return f"```json\n{body}\n```"
+        lines, brackets = [f"{dump(key)}: {dump(element)}" for key, element in value.items()], "{}"
+    body = "\n" + ",\n".join("\t" + line for line in lines) + "\n" if lines else ""
+    return f"```json\n{brackets[0]}{body}{brackets[1]}\n```"

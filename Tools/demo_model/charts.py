@@ -17,6 +17,7 @@ TITLE = ["What is the title of the chart?", "What is the chart about?"]
 ALL = ["Convert the chart to JSON.", "Read the chart, output in JSON format.", "Extract the values as JSON."]
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six")
 LEAST, MOST = 13, 18  # font size in pixels as seen
+LEAST_AREA = 140 * 140  # smaller pictures would hold too little
 
 
 def pick_labels(rng, count):
@@ -49,7 +50,8 @@ def pick_values(rng, count, printed, step, ticks):
 
 
 def chart(rng, area):
-    size = pick_size(rng, area, 140 * 140, wide=0.3)
+    area = max(area, LEAST_AREA)
+    size = pick_size(rng, area, LEAST_AREA, wide=0.3)
     while True:
         face = rng.choice(SANS + SERIF[:2])
         em = pick_em(rng, size, LEAST, min(MOST, LEAST + min(size) / 60))
@@ -69,7 +71,7 @@ def chart(rng, area):
         if widest + 0.35 * em <= slot and plot >= 40 and (not axis or plot / ticks >= high):
             break
         if rng.random() < 0.1:
-            size = pick_size(rng, area, max(140 * 140, size[0] * size[1]), wide=0.3)
+            size = pick_size(rng, area, max(LEAST_AREA, size[0] * size[1]), wide=0.3)
     values = pick_values(rng, count, printed, step, ticks)
     paper = rng.choice(((255, 255, 255), tuple(rng.randint(225, 255) for _ in range(3)),
                         tuple(rng.randint(0, 45) for _ in range(3))))

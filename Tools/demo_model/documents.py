@@ -22,6 +22,7 @@ LABELS = {"invoice_no": ["Invoice No", "Invoice No.", "Invoice number", "Invoice
           "total": ["Total", "TOTAL", "Total due", "Amount due"]}
 PRICE_OF = ["What does the {} cost?", "What is the price of {}?", "How much is {}?"]
 LEAST, MOST = 13, 20  # font size in pixels as seen
+LEAST_AREA = 168 * 168  # smaller pictures would hold too little
 
 TABLE_JSON = ["Convert the table to JSON.", "Read the table, output in JSON format.", "Extract the table as JSON."]
 TABLE_HTML = "QwenVL HTML "
@@ -51,8 +52,9 @@ def pick_items(rng, most):
 
 
 def document(rng, area):
+    area = max(area, LEAST_AREA)
     kind = rng.choice(("invoice", "receipt"))
-    size = pick_size(rng, area, 168 * 168, wide=-0.5)
+    size = pick_size(rng, area, LEAST_AREA, wide=-0.5)
     while True:
         em = pick_em(rng, size, LEAST, min(MOST, LEAST + min(size) / 28))
         face = rng.choice(MONO if kind == "receipt" and rng.random() < 0.5 else FONTS)
@@ -70,7 +72,7 @@ def document(rng, area):
         if left >= 0 and len(rows) <= room and wide <= size[0] * 0.95:
             break
         if rng.random() < 0.2:
-            size = pick_size(rng, area, max(168 * 168, size[0] * size[1]), wide=-0.5)
+            size = pick_size(rng, area, max(LEAST_AREA, size[0] * size[1]), wide=-0.5)
     paper = rng.choice(((255, 255, 255), tuple(rng.randint(225, 255) for _ in range(3))))
     canvas, ink = Canvas(size, paper), pick_ink(rng, paper, 150)
     columns = rng.random() < 0.8  # values at the right edge, or straight behind their labels
@@ -141,7 +143,8 @@ def column(rng, count):
 
 
 def table(rng, area):
-    size = pick_size(rng, area, 168 * 168, wide=0.5)
+    area = max(area, LEAST_AREA)
+    size = pick_size(rng, area, LEAST_AREA, wide=0.5)
     while True:
         em = pick_em(rng, size, LEAST, min(MOST, LEAST + min(size) / 28))
         face = rng.choice(FONTS)
@@ -160,7 +163,7 @@ def table(rng, area):
         if len(columns) >= 2 and fits:
             break
         if rng.random() < 0.2:
-            size = pick_size(rng, area, max(168 * 168, size[0] * size[1]), wide=0.5)
+            size = pick_size(rng, area, max(LEAST_AREA, size[0] * size[1]), wide=0.5)
     paper = rng.choice(((255, 255, 255), tuple(rng.randint(225, 255) for _ in range(3))))
     canvas, ink = Canvas(size, paper), pick_ink(rng, paper, 150)
     spread = rng.uniform(1.0, min(1.6, (size[0] - 4) / sum(widths)))

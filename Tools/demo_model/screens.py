@@ -15,6 +15,7 @@ POINT = ["Point to the {}, output in JSON format.", "Where is the {}? Output its
 BOX = ["Locate the {}, output its bounding box in JSON format.", "Find the {}, as JSON."]
 DONE = "<tool_response>\nDone.\n</tool_response>"
 LEAST, MOST = 13, 20  # font size in pixels as seen
+LEAST_AREA = 150 * 150  # smaller pictures would hold too little
 
 # The tool of the official cookbooks, in short.
 DESCRIPTION = ("Use a mouse and keyboard to interact with a computer, and take screenshots.\n"
@@ -98,7 +99,9 @@ def draw_frame(rng, w):
     bar = w.high * rng.uniform(1.1, 1.35)
     on_bar = (255, 255, 255) if lightness(w.accent) < 140 else (0, 0, 0)
     w.rectangle((x0, y0, x1, y0 + bar), fill=w.accent)
-    w.write(x0 + w.em * 0.4, y0 + (bar - w.high) / 2, rng.choice(TITLES), on_bar)
+    title = rng.choice(TITLES)
+    if w.wide(title) < x1 - x0 - bar - w.em * 0.5:
+        w.write(x0 + w.em * 0.4, y0 + (bar - w.high) / 2, title, on_bar)
     side = bar * 0.62
     box = (x1 - bar / 2 - side / 2, y0 + (bar - side) / 2, x1 - bar / 2 + side / 2, y0 + (bar + side) / 2)
     if rng.random() < 0.5:
@@ -176,16 +179,16 @@ def draw_form(rng, w, room, bottom):
             w.add("field", name, box)
         elif checks:
             name, side = checks.pop(), w.high * 0.75
+            if x0 + side + w.em * 0.4 + w.wide(name) > x1:
+                continue
             top = y + (high - side) / 2
             box = (x0, top, x0 + side, top + side)
             w.rectangle(box, fill=inside, outline=w.border())
             if rng.random() < 0.4:
                 w.pen.line((x0 + side * 0.2, top + side * 0.5, x0 + side * 0.42, top + side * 0.75, x0 + side * 0.8,
                             top + side * 0.22), fill=w.ink, width=max(1, round(side / 7)))
-            text = w.write(x0 + side + w.em * 0.4, y + (high - w.high) / 2, name)
+            w.write(x0 + side + w.em * 0.4, y + (high - w.high) / 2, name)
             w.add("check", name, box)
-            if text[2] > x1:  # too wide for the window: not asked for
-                w.parts.pop()
         y += step
 
 
@@ -195,7 +198,8 @@ def spoken(kind, name):
 
 
 def screen(rng, area):
-    size = pick_size(rng, area, 150 * 150, wide=0.4)
+    area = max(area, LEAST_AREA)
+    size = pick_size(rng, area, LEAST_AREA, wide=0.4)
     w = Window(rng, size)
     room = draw_frame(rng, w)
     bottom = draw_buttons(rng, w, room, 1 if size[1] < 200 else rng.randint(1, 3))
