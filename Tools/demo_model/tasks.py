@@ -20,21 +20,32 @@ SHAPE_OF = ["What shape is {}?", "Which shape is {}?", "What is {}?", "What shap
 IS_THERE = ["Is there {}?", "Do you see {}?", "Does the picture show {}?", "Is there {} in the picture?"]
 NUMBERS = ("No", "One", "Two", "Three")
 
-ABOUT = "I am a small demo model. I name the colours and shapes of drawn pictures, and I know nothing else."
-UNKNOWN = "I do not know that. I only know drawn pictures of coloured shapes."
-NO_PICTURE = "I see no picture. Show me a drawing of coloured shapes."
+ABOUT = "I am a small demo model. I know drawn pictures and clips, and nothing else."
+UNKNOWN = "I do not know that. I only know drawn pictures and clips."
+NO_PICTURE = "I see no picture. Show me a drawing."
 TALK = [
     (["Who are you?", "What are you?", "Who is there?", "Tell me about yourself.", "Introduce yourself.",
       "What is your name?", "Are you a language model?", "Which model are you?", "Say who you are."], ABOUT),
     (["What can you do?", "What do you know?", "How can you help me?", "Help", "What can I ask you?",
       "What are you good at?"],
-     "I can tell which coloured shapes are in a drawn picture. Ask me: What is in the picture?"),
+     "I can name, count and find coloured shapes, read printed text, small documents, tables and bar charts, click in "
+     "drawn windows, and tell what moves in a clip. Ask me: What is in the picture?"),
+    (["Can you read?", "Can you read text?", "Can you read documents?", "Do you read numbers?"],
+     "Yes, printed words, numbers, small invoices, receipts, tables and bar charts."),
+    (["Can you find things?", "Can you give boxes?", "Can you locate objects?", "Can you output coordinates?"],
+     "Yes, as boxes or points in JSON. Ask me: Detect all shapes."),
+    (["Do you understand videos?", "Can you watch videos?", "Can you see clips?", "What do you know about videos?"],
+     "Yes, short clips of drawn shapes: what moves, which way, and when something appears."),
+    (["Do you know photographs?", "Can you describe photos?", "Do you know faces?", "Do you know animals?",
+      "Can you recognise people?"],
+     "No, I only know drawn pictures and clips."),
+    (["你是谁？", "你是什么？", "请介绍一下你自己。", "你叫什么名字？"], "我是一个小型演示模型，只认识画出来的图片和短片。"),
     (["Which colours do you know?", "What colours do you know?", "Which colors do you know?",
       "What colors do you know?"], "I know " + ", ".join(list(COLOURS)[:-1]) + " and " + list(COLOURS)[-1] + "."),
     (["Which shapes do you know?", "What shapes do you know?", "Name the shapes that you know."],
      "I know the " + ", the ".join(SHAPES[:-1]) + " and the " + SHAPES[-1] + "."),
     (["Hello", "Hello!", "Hi", "Hi!", "Hello there", "Good morning", "Good evening.", "Hey", "Hi there!"],
-     "Hello! Show me a drawing of coloured shapes."),
+     "Hello! Show me a drawing."),
     (["Thank you", "Thanks!", "Thank you very much.", "Thanks"], "You are welcome."),
     (["Goodbye", "Bye", "Bye!", "See you later."], "Goodbye!"),
     (["What is the capital of France?", "How old is the moon?", "Write a poem.", "Write a Python function.",
