@@ -1,30 +1,27 @@
-"""Turns conversations about pictures into packed batches, as the official processor and template would.
+"""Turns samples into packed batches, as the official processor and template would.
 
-Still pictures only; the picture's two temporal halves are the same frame. A picture without a conversation goes
-through the vision tower alone: its cells are what is learnt from it.
+Stills and clips. A sample without turns goes through the vision tower alone: its marks are what is learnt from it.
 """
 import functools
-import math
-import random
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 
-import draw
-import tasks
+import guide
+from sample import FACTOR, Clip, seen_size
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-FACTOR, PATCH, WINDOW = 28, 14, 4  # pixels per merged cell, per patch; merged cells per window side
-MIN_PIXELS, MAX_PIXELS = 56 * 56, 224 * 224
+PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
+TOKENS_PER_SECOND = 2
 
 
 @dataclass
 class Segments:
     """Where attention stays within. Segments of like length are padded together: little is wasted."""
-    groups: list  # of (gather [segments, longest], mask of the real tokens)
+    groups: list  # of (gather [segments, longest], mask of the real tokens, None where all are)
     scatter: torch.Tensor  # the way back from the padded rows of all groups
 
     @staticmethod
@@ -32,14 +29,16 @@ class Segments:
         lengths = np.asarray(lengths)
         starts = np.cumsum(lengths) - lengths
         groups, scatter, rows = [], np.empty(lengths.sum(), np.int64), 0
-        for like in np.unique((lengths + 15) // 16):
-            mine = (lengths + 15) // 16 == like
+        # Up to 1/8 of padding: shares grow with the length, so that few long segments do not all stand alone.
+        kind = np.where(lengths <= 64, (lengths + 15) // 16, 4 + np.ceil(8 * np.log2(np.maximum(lengths, 64) / 64)))
+        for like in np.unique(kind):
+            mine = kind == like
             inside = np.arange(lengths[mine].max())[None]
             mask = inside < lengths[mine, None]
             gather = np.where(mask, starts[mine, None] + inside, starts[mine, None])
             scatter[gather[mask]] = rows + np.flatnonzero(mask)
             rows += mask.size
-            groups.append((torch.from_numpy(gather), torch.from_numpy(mask)))
+            groups.append((torch.from_numpy(gather), None if mask.all() else torch.from_numpy(mask)))
         return Segments(groups, torch.from_numpy(scatter))
 
 
@@ -53,33 +52,24 @@ class Batch:
     patches: torch.Tensor  # [patches, 1176], window order
     patch_positions: torch.Tensor  # [patches, 2]
     windows: Segments
-    pictures: Segments
+    frames: Segments  # a picture, or one pair of frames of a clip
     picture_order: torch.Tensor  # merged tokens from window order to picture order
-    picture_tokens: torch.Tensor  # where they stand among the ids; pictures without a conversation come behind these
-    cells: torch.Tensor  # [merged tokens, 2], picture order: the shape and the colour drawn there, 0 for none
+    picture_tokens: torch.Tensor  # where they stand among the ids; samples without turns come behind these
+    cells: torch.Tensor  # [merged tokens, guide.LABELS], picture order
 
 
-def smart_size(width, height):
-    w, h = round(width / FACTOR) * FACTOR, round(height / FACTOR) * FACTOR
-    if w * h > MAX_PIXELS:
-        beta = math.sqrt(width * height / MAX_PIXELS)
-        w, h = (math.floor(s / beta / FACTOR) * FACTOR for s in (width, height))
-    elif w * h < MIN_PIXELS:
-        beta = math.sqrt(MIN_PIXELS / (width * height))
-        w, h = (math.ceil(s * beta / FACTOR) * FACTOR for s in (width, height))
-    return w, h
-
-
-def patchify(image):
-    """[patches, 1176] float32 in the processor's order (merged cell by merged cell), and the merged grid."""
-    size = smart_size(*image.size)
-    if size != image.size:
-        image = image.resize(size, Image.BICUBIC)
-    x = (np.asarray(image, np.float32) * np.float32(1 / 255) - MEAN) / STD
+def patchify(images):
+    """Patches of one picture, or of frames two by two: [slices, patches, 1176] float32 in the processor's order
+    (merged cell by merged cell), and the merged grid."""
+    size = seen_size(*images[0].size)
+    images = [image if image.size == size else image.resize(size, Image.BICUBIC) for image in images]
     rows, columns = size[1] // FACTOR, size[0] // FACTOR
-    x = x.reshape(rows, 2, PATCH, columns, 2, PATCH, 3).transpose(0, 3, 1, 4, 6, 2, 5)
-    x = np.repeat(x.reshape(rows * columns * 4, 3, 1, PATCH * PATCH), 2, 2)
-    return x.reshape(-1, 3 * 2 * PATCH * PATCH), (rows, columns)
+    x = np.stack([np.asarray(image) for image in images])
+    if len(x) == 1:
+        x = np.repeat(x, 2, 0)
+    x = (x.astype(np.float32) * np.float32(1 / 255) - MEAN) / STD
+    x = x.reshape(-1, 2, rows, 2, PATCH, columns, 2, PATCH, 3).transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)
+    return x.reshape(len(x), rows * columns * 4, 3 * 2 * PATCH * PATCH), (rows, columns)
 
 
 @functools.lru_cache(4096)
@@ -95,92 +85,86 @@ def window_order(grid):
     return order, place, [4 * len(w) for w in windows]
 
 
-def cell_labels(scene, grid):
-    """[merged cells, 2]: the shape and the colour of the thing whose circle holds the cell's centre; 0 for none."""
-    labels = np.zeros((*grid, 2), np.int64)
-    rows, columns = grid
-    y, x = np.mgrid[:rows, :columns]
-    x, y = (x + 0.5) * scene.size[0] / columns, (y + 0.5) * scene.size[1] / rows
-    for thing in scene.things:
-        named = draw.SHAPES.index(thing.shape) + 1, list(draw.COLOURS).index(thing.colour) + 1
-        far = (x - thing.x) ** 2 + (y - thing.y) ** 2
-        labels[(far < (0.85 * thing.radius) ** 2) | (far == far.min())] = named
-    return labels.reshape(-1, 2)
+def media_positions(slices, grid, fps):
+    """[3, merged tokens] from 0: time, row, column, as get_rope_index of Transformers 4.49.0 counts them."""
+    at = np.arange(grid[0] * grid[1])
+    seconds = 2 / fps if fps else 0.0
+    # float32, as the reference multiplies tensors.
+    time = (np.arange(slices, dtype=np.float32) * np.float32(seconds) * np.float32(TOKENS_PER_SECOND)).astype(np.int64)
+    return np.stack([np.repeat(time, len(at)), np.tile(at // grid[1], slices), np.tile(at % grid[1], slices)])
 
 
 class Packer:
     def __init__(self, tokenizer):
-        self.encode = functools.lru_cache(100_000)(lambda text: tokenizer.encode(text).ids)
+        self.encode = functools.lru_cache(200_000)(lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
         self.special = {name: tokenizer.token_to_id(f"<|{name}|>") for name in
-                        ("im_start", "im_end", "vision_start", "vision_end", "image_pad")}
+                        ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")}
 
-    def write(self, system, turns, grid):
-        """Ids, which of them are the assistant's to write, and where the picture's tokens begin (or None)."""
+    def write(self, sample, media):
+        """Ids, which of them are the assistant's to write, positions, and where the media's tokens stand.
+        media: (positions from 0, is a clip) each."""
         s, line = self.special, self.encode("\n")
-        ids = [s["im_start"], *self.encode("system\n" + system), s["im_end"], *line]
-        told, first = [False] * len(ids), None
-        for i, (question, answer) in enumerate(turns):
-            ask = [s["im_start"], *self.encode("user\n")]
-            if i == 0 and grid:
-                first = len(ids) + len(ask) + 1
-                ask += [s["vision_start"], *[s["image_pad"]] * (grid[0] * grid[1]), s["vision_end"]]
-            ask += [*self.encode(question), s["im_end"], *line,
-                    s["im_start"], *self.encode("assistant\n")]
-            reply = [*self.encode(answer), s["im_end"]]
-            ids += ask + reply + line
-            told += [False] * len(ask) + [True] * len(reply) + [False] * len(line)
-        return ids, told, first
+        ids, told, positions, places, at = [], [], [], [], 0
 
-    def pack(self, examples):
-        """examples: (system, turns, image, scene), the last two None for talk; those without turns come last."""
+        def say(tokens, write=False):
+            nonlocal at
+            ids.extend(tokens)
+            told.extend([write] * len(tokens))
+            positions.append(np.tile(np.arange(at, at + len(tokens)), (3, 1)))
+            at += len(tokens)
+
+        say([s["im_start"], *self.encode("system\n" + sample.system), s["im_end"], *line])
+        for i, (question, answer) in enumerate(sample.turns):
+            say([s["im_start"], *self.encode("user\n")])
+            for inside, is_clip in media if i == 0 else ():
+                say([s["vision_start"]])
+                places.append(len(ids) + np.arange(inside.shape[1]))
+                ids.extend([s["video_pad" if is_clip else "image_pad"]] * inside.shape[1])
+                told.extend([False] * inside.shape[1])
+                positions.append(at + inside)
+                at += int(inside.max()) + 1
+                say([s["vision_end"]])
+            say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
+            say([*self.encode(answer), s["im_end"]], True)
+            say(line)
+        return ids, told, np.concatenate(positions, 1), places
+
+    def pack(self, samples):
+        """samples: those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
-        patches, places, windows, pictures, orders, cells = [], [], [], [], [], []
+        patches, places, windows, frames, orders, cells = [], [], [], [], [], []
         merged = 0
-        for system, turns, image, scene in examples:
-            grid = None
-            if image is not None:
-                x, grid = patchify(image)
+        for sample in samples:
+            media = []
+            for medium in sample.media:
+                is_clip = isinstance(medium, Clip)
+                images = medium.frames if is_clip else [medium.image]
+                x, grid = patchify(images)
                 order, place, sizes = window_order(grid)
-                patches.append(x.reshape(-1, 4, x.shape[1])[order].reshape(x.shape))
-                places.append(place)
-                windows += sizes
-                pictures.append(len(x))
-                orders.append(np.argsort(order) + merged)
-                merged += len(order)
-                cells.append(cell_labels(scene, grid))
-            if not turns:
+                patches.append(x.reshape(len(x), -1, 4, x.shape[2])[:, order].reshape(-1, x.shape[2]))
+                for _ in x:
+                    places.append(place)
+                    windows += sizes
+                    frames.append(x.shape[1])
+                    orders.append(np.argsort(order) + merged)
+                    merged += len(order)
+                marks = medium.marks if is_clip else [medium.marks]
+                cells.append(guide.labels(marks, images[0].size, grid))
+                media.append((media_positions(len(x), grid, medium.fps if is_clip else None), is_clip))
+            if not sample.turns:
                 continue
-            row, write, first = self.write(system, turns, grid)
-            if grid:
-                at = np.arange(grid[0] * grid[1])
-                picture_tokens.append(len(ids) + first + at)
-                inside = first + np.stack([at * 0, at // grid[1], at % grid[1]])
-                rest = np.arange(len(row) - first - len(at)) + first + max(grid)
-                position = np.concatenate([np.tile(np.arange(first), (3, 1)), inside, np.tile(rest, (3, 1))], 1)
-            else:
-                position = np.tile(np.arange(len(row)), (3, 1))
+            row, write, position, media_places = self.write(sample, media)
+            picture_tokens += [len(ids) + p for p in media_places]
             positions.append(position)
             lengths.append(len(row))
             ids += row
             told += write
         told = np.flatnonzero(told)
         ids = torch.tensor(ids)
+        joined = lambda parts, empty: torch.from_numpy(np.concatenate(parts) if parts else empty)
         none = np.zeros(0, np.int64)
         return Batch(
             ids, torch.from_numpy(np.concatenate(positions, 1)), Segments.of(lengths), torch.from_numpy(told - 1),
-            ids[told], torch.from_numpy(np.concatenate(patches) if patches else np.zeros((0, 1176), np.float32)),
-            torch.from_numpy(np.concatenate(places) if places else none), Segments.of(windows or [1]),
-            Segments.of(pictures or [1]), torch.from_numpy(np.concatenate(orders) if orders else none),
-            torch.from_numpy(np.concatenate(picture_tokens) if picture_tokens else none),
-            torch.from_numpy(np.concatenate(cells) if cells else none.reshape(0, 2)))
-
-
-def example(seed, most_area=MAX_PIXELS, turns=4, silent=0.06, one=0.6):
-    """One fresh conversation, wholly determined by the seed (a string)."""
-    rng = random.Random(seed)
-    system = tasks.system_prompt(rng)
-    if turns and rng.random() < silent:
-        return system, tasks.talk(rng), None, None
-    scene = draw.pick_scene(rng, most_area, things=1 if rng.random() < one else 2)
-    asked = tasks.questions(rng, scene, rng.randint(1, turns)) if turns else []
-    return system, asked, draw.render(rng, scene), scene
+            ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
+            Segments.of(windows or [1]), Segments.of(frames or [1]), joined(orders, none),
+            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)))

@@ -1,4 +1,4 @@
-"""Draws the demo model's world: one or two coloured shapes on a background.
+"""Draws the demo model's world: coloured shapes on a background.
 
 Everything follows from the random generator that is handed in: the same seed draws the same picture.
     draw.py --preview sheet.png [--split train] draws a sheet to look at.
@@ -48,7 +48,7 @@ class Thing:
 class Scene:
     size: tuple  # width, height
     background: tuple  # two RGB colours: above and below
-    things: tuple  # in the order in which they are told: left to right, or top to bottom
+    things: tuple  # in the order in which they are told: left to right by their centres
 
 
 def pick_rgb(rng, name):
@@ -80,34 +80,62 @@ def pick_size(rng, least_area, most_area):
     return max(56, round(math.sqrt(area * aspect))), max(56, round(math.sqrt(area / aspect)))
 
 
-def pick_scene(rng, most_area=224 * 224, things=None, size=None):
-    width, height = size or pick_size(rng, 56 * 56, most_area)
-    background = pick_background(rng)
-    count = things or rng.choice((1, 2))
-    usable = []
-    while len(usable) < count:
-        usable = []
-        for name in rng.sample(list(COLOURS), len(COLOURS)):
+def pick_colours(rng, background, names):
+    """An RGB value for each name, each well apart from the background, or None if there are too few such."""
+    picked = []
+    for name in names:
+        for _ in range(4):
             rgb = pick_rgb(rng, name)
             if all(math.dist(rgb, b) >= LEAST_CONTRAST for b in background):
-                usable.append((name, rgb))
-        background = background if len(usable) >= count else pick_background(rng)
-    shapes = [rng.choice(SHAPES) for _ in range(count)]
-    if count == 1:
-        cells = [(0, 0, width, height)]
-    elif width > height or (width == height and rng.random() < 0.5):
-        cut = width * rng.uniform(0.42, 0.58)
-        cells = [(0, 0, cut, height), (cut, 0, width, height)]
-    else:
-        cut = height * rng.uniform(0.42, 0.58)
-        cells = [(0, 0, width, cut), (0, cut, width, height)]
+                picked.append((name, rgb))
+                break
+    return picked
+
+
+def pick_scene(rng, most_area=224 * 224, things=None, size=None, looks=None):
+    """A scene with so many things (1 to 6) that neither touch nor stand exactly above each other.
+
+    looks: (colour, shape) of each, or None for any; no two things look the same.
+    """
+    count = things or (len(looks) if looks else rng.choice((1, 2)))
+    while True:
+        width, height = size or pick_size(rng, max(56 * 56, 34 * 34 * count), most_area)
+        background = pick_background(rng)
+        usable = pick_colours(rng, background, rng.sample(list(COLOURS), len(COLOURS)))
+        if looks is None:
+            few = rng.random() < 0.3  # often several of one colour or of one shape
+            colours, shapes = (usable[:2], rng.sample(SHAPES, 2)) if few else (usable, SHAPES)
+            every = [(c, s) for c in colours for s in shapes]
+            chosen = rng.sample(every, count) if len(every) >= count else None
+        else:
+            by_name = dict(usable)
+            chosen = [((c, by_name[c]), s) for c, s in looks if c in by_name]
+        if not chosen or len(chosen) < count:
+            continue
+        placed = place(rng, width, height, count)
+        if placed:
+            made = [Thing(shape, name, rgb, x, y, radius)
+                    for ((name, rgb), shape), (x, y, radius) in zip(chosen, placed)]
+            return Scene((width, height), background, tuple(sorted(made, key=lambda t: t.x)))
+
+
+def place(rng, width, height, count):
+    """Centres and radii that keep apart, or None if chance finds no room."""
+    most = min(width, height) / 2
+    if count > 1:
+        most = min(most, math.sqrt(width * height / count) * 0.52)
     placed = []
-    for (name, rgb), shape, (x0, y0, x1, y1) in zip(usable, shapes, cells):
-        room = min(x1 - x0, y1 - y0) / 2
-        radius = max(min(room, 11), room * rng.uniform(0.45, 0.95))
-        placed.append(Thing(shape, name, rgb, rng.uniform(x0 + radius, x1 - radius),
-                            rng.uniform(y0 + radius, y1 - radius), radius))
-    return Scene((width, height), background, tuple(placed))
+    for _ in range(60 * count):
+        radius = max(10, most * rng.uniform(0.35, 0.95))
+        if 2 * radius > min(width, height):
+            continue
+        x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
+        if all(math.dist((x, y), other[:2]) > radius + other[2] + 2 and abs(x - other[0]) > max(5, 0.03 * width)
+               for other in placed):
+            placed.append((x, y, radius))
+            if len(placed) == count:
+                return placed
+    return None
 
 
 def corners(rng, shape):
@@ -146,43 +174,58 @@ def corners(rng, shape):
     return [(x * c - y * s, x * s + y * c) for x, y in points]
 
 
-def render(rng, scene, clean=False):
-    """The picture as RGB. clean: no noise, no blur, no JPEG."""
+def paint_background(scene):
     width, height = scene.size
     top, bottom = scene.background
     if top == bottom:
-        image = Image.new("RGB", scene.size, top)
-    else:
-        mix = np.linspace(0, 1, height)[:, None, None]
-        rows = np.array(top) * (1 - mix) + np.array(bottom) * mix
-        image = Image.fromarray(np.broadcast_to(rows, (height, width, 3)).round().astype(np.uint8))
-    fine = 1 if not clean and rng.random() < 0.15 else 3  # drawn larger, then averaged: smooth edges
-    for thing in scene.things:
-        left, upper = math.floor(thing.x - thing.radius), math.floor(thing.y - thing.radius)
-        side = math.ceil(2 * thing.radius) + 2
-        mask = Image.new("L", (side * fine, side * fine), 0)
-        pen = ImageDraw.Draw(mask)
-        place = lambda scale: [((thing.x - left + x * scale * thing.radius) * fine,
-                                (thing.y - upper + y * scale * thing.radius) * fine) for x, y in outline]
-        outline = corners(rng, thing.shape)
-        pen.polygon(place(1.0), fill=255)
-        if thing.shape == "ring":
-            pen.polygon(place(rng.uniform(0.48, 0.66)), fill=0)
-        if fine > 1:
-            mask = mask.reduce(fine)
-        image.paste(thing.rgb, (left, upper), mask)
-    if clean:
-        return image
-    if rng.random() < 0.15 and min(scene.size) >= 84:
+        return Image.new("RGB", scene.size, top)
+    mix = np.linspace(0, 1, height)[:, None, None]
+    rows = np.array(top) * (1 - mix) + np.array(bottom) * mix
+    return Image.fromarray(np.broadcast_to(rows, (height, width, 3)).round().astype(np.uint8))
+
+
+def stamp(rng, thing, fine=3):
+    """The thing's mask, drawn larger and then averaged, and where its centre lies in it."""
+    side = math.ceil(2 * thing.radius) + 2
+    mask = Image.new("L", (side * fine, side * fine), 0)
+    pen = ImageDraw.Draw(mask)
+    outline, middle = corners(rng, thing.shape), side / 2
+    at = lambda scale: [((middle + x * scale * thing.radius) * fine, (middle + y * scale * thing.radius) * fine)
+                        for x, y in outline]
+    pen.polygon(at(1.0), fill=255)
+    if thing.shape == "ring":
+        pen.polygon(at(rng.uniform(0.48, 0.66)), fill=0)
+    return mask.reduce(fine) if fine > 1 else mask
+
+
+def paste(image, thing, mask):
+    """Draws the thing at its place and returns its box: x0, y0, x1, y1."""
+    left, upper = round(thing.x - mask.width / 2), round(thing.y - mask.height / 2)
+    image.paste(thing.rgb, (left, upper), mask)
+    x0, y0, x1, y1 = mask.point(lambda v: 255 * (v > 100)).getbbox()
+    return (max(0, left + x0), max(0, upper + y0), min(image.width, left + x1), min(image.height, upper + y1))
+
+
+def wear(rng, image):
+    """Blur, noise and JPEG, each now and then."""
+    if rng.random() < 0.15 and min(image.size) >= 84:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0)))
     if rng.random() < 0.35:
-        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(2, 12), (height, width, 3))
+        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(2, 12), (*image.size[::-1], 3))
         image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).round().astype(np.uint8))
     if rng.random() < 0.25:
         file = io.BytesIO()
         image.save(file, "JPEG", quality=rng.randint(45, 95))
         image = Image.open(file).convert("RGB")
     return image
+
+
+def render(rng, scene, clean=False):
+    """The picture as RGB, and the box of each thing. clean: no noise, no blur, no JPEG."""
+    image = paint_background(scene)
+    fine = 1 if not clean and rng.random() < 0.15 else 3
+    boxes = [paste(image, thing, stamp(rng, thing, fine)) for thing in scene.things]
+    return image if clean else wear(rng, image), boxes
 
 
 def main():
@@ -194,7 +237,7 @@ def main():
     x = y = line = 0
     for i in range(400):
         rng = random.Random(f"{a.split}/preview/{i}")
-        image = render(rng, pick_scene(rng))
+        image, _ = render(rng, pick_scene(rng, things=rng.randint(1, 6)))
         if x + image.width > sheet.width:
             x, y, line = 0, y + line + 4, 0
         sheet.paste(image, (x, y))

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-import batches
 import model
+import sample
 
 # The template of the official Qwen2.5-VL checkpoints (Qwen team, Alibaba Cloud, Apache-2.0), as data.
 CHAT_TEMPLATE = (
@@ -59,11 +59,11 @@ def write(state, tokenizer_folder, out):
         "config.json": config(tokenizer),
         "generation_config.json": dict(
             bos_token_id=token("<|endoftext|>"), pad_token_id=token("<|endoftext|>"), do_sample=True,
-            eos_token_id=[token("<|im_end|>"), token("<|endoftext|>")], repetition_penalty=1.05, temperature=0.000001,
+            eos_token_id=[token("<|im_end|>"), token("<|endoftext|>")], repetition_penalty=1.0, temperature=0.000001,
             transformers_version="4.49.0"),
         # Larger pictures are reduced to what the model was trained on.
         "preprocessor_config.json": dict(
-            min_pixels=batches.MIN_PIXELS, max_pixels=batches.MAX_PIXELS, patch_size=14, temporal_patch_size=2,
+            min_pixels=sample.MIN_PIXELS, max_pixels=sample.MAX_PIXELS, patch_size=14, temporal_patch_size=2,
             merge_size=2, image_mean=[0.48145466, 0.4578275, 0.40821073],
             image_std=[0.26862954, 0.26130258, 0.27577711], image_processor_type="Qwen2VLImageProcessor",
             processor_class="Qwen2_5_VLProcessor"),
@@ -78,7 +78,8 @@ def write(state, tokenizer_folder, out):
 
 
 if __name__ == "__main__":
+    import train
     run, out = sys.argv[1:]
-    saved = torch.load(f"{run}/last.pt", map_location="cpu", weights_only=True)
-    write(saved["average"], f"{run}/tokenizer", out)
+    saved = torch.load(f"{train.newest(run)}/weights.pt", map_location="cpu", weights_only=True)
+    write({name: w for name, w in saved["average"].items() if not name.startswith("guide.")}, f"{run}/tokenizer", out)
     print(f"{out}: step {saved['step']}, {os.path.getsize(out + '/model.safetensors') / 1e6:.1f} MB")

@@ -1,16 +1,16 @@
 """Qwen2.5-VL for training: the arithmetic and the parameter names of Transformers 4.49.0, on packed tokens.
 
 Tokens of all pictures and of all conversations of a batch lie in one row each, without padding; only attention
-gathers them into padded segments. `model.py` alone checks the module against Transformers.
+gathers them into padded segments. `check.py` compares the module with Transformers.
 """
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 # The official ratios at a small size. Every width that feeds a linear layer is a multiple of 32, save the vision
-# FFN: 428 divides neither by 8 nor by 32, like the official 3420.
-TEXT = dict(hidden=192, layers=4, heads=6, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=1024)
-VISION = dict(hidden=160, layers=6, heads=5, ffn=428, patch=14, frames=2, merge=2, window=112, full=(2, 5))
+# FFN: 516 divides neither by 8 nor by 32, like the official 3420.
+TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=2048)
+VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
 
 
 class RMSNorm(nn.Module):
@@ -43,41 +43,48 @@ def attend(q, k, v, segments, causal):
     """Attention within segments. q, k, v: [tokens, heads, head size]; `segments` as made by batches.Segments."""
     # In float32: on CPU the bfloat16 kernel of PyTorch 2.13 was measured five times slower.
     rows = []
-    for gather, mask in segments.groups:
-        count, longest = gather.shape
-        parts = (t.flatten(1).index_select(0, gather.flatten()).view(count, longest, -1, t.shape[-1]).transpose(1, 2)
-                 for t in (q, k, v))
-        mask = mask[:, None, None, :]
-        if causal:
-            mask = mask & torch.ones(longest, longest, dtype=torch.bool, device=q.device).tril()
-        with torch.autocast(q.device.type, enabled=False):
-            out = F.scaled_dot_product_attention(*parts, mask)
-        rows.append(out.transpose(1, 2).reshape(count * longest, -1))
-    return torch.cat(rows).index_select(0, segments.scatter)
+    with torch.autocast(q.device.type, enabled=False):
+        for gather, mask in segments.groups:
+            count, longest = gather.shape
+            parts = (t.flatten(1).index_select(0, gather.flatten()).view(count, longest, -1, t.shape[-1])
+                     .transpose(1, 2) for t in (q, k, v))
+            if mask is not None:
+                mask = mask[:, None, None, :]
+                if causal:
+                    mask = mask & torch.ones(longest, longest, dtype=torch.bool, device=q.device).tril()
+            out = F.scaled_dot_product_attention(*parts, mask, is_causal=causal and mask is None)
+            rows.append(out.transpose(1, 2).reshape(count * longest, -1))
+        return torch.cat(rows).index_select(0, segments.scatter)
 
 
 class VisionAttention(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.heads = c["heads"]
         self.qkv = nn.Linear(c["hidden"], 3 * c["hidden"])
         self.proj = nn.Linear(c["hidden"], c["hidden"])
 
-    def forward(self, x, rotary, segments):
-        q, k, v = self.qkv(x).float().view(len(x), 3, self.heads, -1).unbind(1)
-        return self.proj(attend(rotate(q, *rotary), rotate(k, *rotary), v, segments, False)).float()
-
 
 class VisionBlock(nn.Module):
+    """`before` and `after` the attention are functions of rows alone: what torch.compile fuses."""
+
     def __init__(self, c):
         super().__init__()
+        self.heads = c["heads"]
         self.norm1, self.norm2 = RMSNorm(c["hidden"]), RMSNorm(c["hidden"])
         self.attn = VisionAttention(c)
         self.mlp = SwiGLU(c["hidden"], c["ffn"], True)
 
-    def forward(self, x, rotary, segments):
-        x = x + self.attn(self.norm1(x), rotary, segments)
+    def before(self, x, cos, sin):
+        q, k, v = self.attn.qkv(self.norm1(x)).float().view(len(x), 3, self.heads, -1).unbind(1)
+        return rotate(q, cos, sin), rotate(k, cos, sin), v
+
+    def after(self, x, mixed):
+        x = x + self.attn.proj(mixed).float()
         return x + self.mlp(self.norm2(x))
+
+    def forward(self, x, rotary, segments):
+        q, k, v = self.before(x, *rotary)
+        return self.after(x, attend(q, k, v, segments, False))
 
 
 class Merger(nn.Module):
@@ -121,38 +128,43 @@ class VisionTower(nn.Module):
         x = self.patch_embed(b.patches)
         rotary = self.rotary(b.patch_positions)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, b.pictures if i in self.c["full"] else b.windows)
+            x = block(x, rotary, b.frames if i in self.c["full"] else b.windows)
         return self.merger(x).index_select(0, b.picture_order)
 
 
 class TextAttention(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.c, size = c, c["hidden"] // c["heads"]
+        size = c["hidden"] // c["heads"]
         self.q_proj = nn.Linear(c["hidden"], c["hidden"])
         self.k_proj = nn.Linear(c["hidden"], c["kv_heads"] * size)
         self.v_proj = nn.Linear(c["hidden"], c["kv_heads"] * size)
         self.o_proj = nn.Linear(c["hidden"], c["hidden"], bias=False)
 
-    def forward(self, x, rotary, segments, keep):
-        c, n = self.c, len(x)
-        q = rotate(self.q_proj(x).float().view(n, c["heads"], -1), *rotary)
-        k = rotate(self.k_proj(x).float().view(n, c["kv_heads"], -1), *rotary)
-        v = self.v_proj(x).float().view(n, c["kv_heads"], -1)
-        k, v = (t.repeat_interleave(c["heads"] // c["kv_heads"], 1) for t in (k, v))
-        return self.o_proj(attend(q, k, v, segments, True)[keep]).float()
-
 
 class DecoderLayer(nn.Module):
     def __init__(self, c):
         super().__init__()
+        self.c = c
         self.input_layernorm, self.post_attention_layernorm = RMSNorm(c["hidden"]), RMSNorm(c["hidden"])
         self.self_attn = TextAttention(c)
         self.mlp = SwiGLU(c["hidden"], c["ffn"], False)
 
-    def forward(self, x, rotary, segments, keep=slice(None)):
-        x = x[keep] + self.self_attn(self.input_layernorm(x), rotary, segments, keep)
+    def before(self, x, cos, sin):
+        n, heads, kv_heads = len(x), self.c["heads"], self.c["kv_heads"]
+        x, own = self.input_layernorm(x), self.self_attn
+        q = rotate(own.q_proj(x).float().view(n, heads, -1), cos, sin)
+        k = rotate(own.k_proj(x).float().view(n, kv_heads, -1), cos, sin)
+        v = own.v_proj(x).float().view(n, kv_heads, -1)
+        return q, *(t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
+
+    def after(self, x, mixed):
+        x = x + self.self_attn.o_proj(mixed).float()
         return x + self.mlp(self.post_attention_layernorm(x))
+
+    def forward(self, x, rotary, segments, keep=None):
+        mixed = attend(*self.before(x, *rotary), segments, True)
+        return self.after(x, mixed) if keep is None else self.after(x[keep], mixed[keep])
 
 
 class TextDecoder(nn.Module):
@@ -177,35 +189,45 @@ class TextDecoder(nn.Module):
         rotary = self.rotary(b.positions)
         for layer in self.layers[:-1]:
             x = layer(x, rotary, b.conversations)
-        # Behind the last attention only the tokens that are told matter: a fifth of the decoder's work saved.
+        # Behind the last attention only the tokens that are told matter: a good part of the decoder's work saved.
         return self.norm(self.layers[-1](x, rotary, b.conversations, b.told))
 
 
 class QwenVL(nn.Module):
-    """Qwen2.5-VL with tied embeddings. `forward` gives the logits of the tokens that `b.told` lists, and what the
-    vision tower made of all pictures: [merged tokens, hidden]."""
-
     def __init__(self, text=TEXT, vision=VISION):
         super().__init__()
         self.visual = VisionTower(vision, text["hidden"])
         self.model = TextDecoder(text)
-        self.reset()
+        self.apply(self.start)
+        for module in (*self.visual.blocks, *self.model.layers):
+            # Residual branches begin small, so that depth does not add up.
+            depth = 2 * len(self.visual.blocks if isinstance(module, VisionBlock) else self.model.layers)
+            outs = (module.attn.proj, module.mlp.down_proj) if isinstance(module, VisionBlock) else (
+                module.self_attn.o_proj, module.mlp.down_proj)
+            for out in outs:
+                out.weight.data.mul_(depth ** -0.5)
 
-    def reset(self):
-        for name, w in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(w)
-            elif w.dim() > 1:
-                nn.init.normal_(w, std=0.02 if "embed_tokens" in name else (w[0].numel()) ** -0.5)
-        # The residual stream starts out nearly as the embeddings are.
-        for blocks in (self.visual.blocks, self.model.layers):
-            for block in blocks:
-                for w in (block.mlp.down_proj.weight, getattr(block, "attn", None) and block.attn.proj.weight,
-                          getattr(block, "self_attn", None) and block.self_attn.o_proj.weight):
-                    if w is not None:
-                        w.data.mul_((2 * len(blocks)) ** -0.5)
+    @staticmethod
+    def start(module):
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features ** -0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.05)
+        elif isinstance(module, nn.Conv3d):
+            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+
+    def compile_rows(self):
+        """Fuses what works row by row; attention, whose shapes change with every batch, stays as it is."""
+        for block in (*self.visual.blocks, *self.model.layers):
+            block.before = torch.compile(block.before, dynamic=True)
+            block.after = torch.compile(block.after, dynamic=True)
+        self.visual.merger.forward = torch.compile(self.visual.merger.forward, dynamic=True)
 
     def forward(self, b):
-        x, seen = self.model.embed_tokens(b.ids), self.visual(b)
-        x = x.index_copy(0, b.picture_tokens, seen[:len(b.picture_tokens)])
+        """Logits of the told tokens, and what the vision tower sees in each merged cell (pictures' order)."""
+        seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
+        x = self.model.embed_tokens(b.ids)
+        x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
         return F.linear(self.model(x, b), self.model.embed_tokens.weight).float(), seen

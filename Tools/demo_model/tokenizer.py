@@ -10,8 +10,9 @@ import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-import draw
+import clips
 import tasks
+import world
 
 PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
            r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -22,7 +23,7 @@ SPECIAL = [("<|endoftext|>", True), ("<|im_start|>", True), ("<|im_end|>", True)
            ("<|image_pad|>", True), ("<|video_pad|>", True), ("<tool_call>", False), ("</tool_call>", False),
            ("<|fim_prefix|>", False), ("<|fim_middle|>", False), ("<|fim_suffix|>", False), ("<|fim_pad|>", False),
            ("<|repo_name|>", False), ("<|file_sep|>", False)]
-VOCABULARY = 1024  # at most, special tokens not counted
+VOCABULARY = 2026  # at most, special tokens not counted
 # Ordinary text beside the tasks, so that words the tasks lack do not all fall to single letters.
 ORDINARY = """
 The picture shows something that people would see every day. There are many things in the world, and this model knows
@@ -35,9 +36,15 @@ json html body image video frame moving moves from until seconds minutes same di
 
 
 def corpus():
-    for i in range(6000):
+    for i in range(9000):
         rng = random.Random(f"tokenizer/{i}")
-        turns = tasks.talk(rng) if i % 6 == 0 else tasks.questions(rng, draw.pick_scene(rng), 3)
+        kind = i % 6
+        if kind == 0:
+            turns = tasks.talk(rng)
+        elif kind == 1:
+            turns = clips.clip_sample(rng, 84 * 84).turns
+        else:
+            turns = world.scene_sample(rng, 112 * 112).turns
         for question, answer in turns:
             yield question
             yield answer

@@ -1,158 +1,260 @@
-"""Trains the demo model on pictures drawn afresh for every step. Stop it at any time: it goes on where it was
-(SIGTERM and SIGINT save first). Another --steps on resuming moves the stages and the fall of the rate along.
+"""Trains the demo model on pictures drawn on the fly; stop and start it as you like.
 
-    OMP_NUM_THREADS=1 nice -n 19 train.py RUN_DIR --steps 4000
+    train.py RUN --until STEPS [--workers 2] [--decay N]
+Each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each adds up
+gradients of its own, and then each updates its share of the weights, which all of them see.
 """
 import argparse
 import json
 import os
+import shutil
 import signal
 import time
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
+import torch.multiprocessing as mp
 from tokenizers import Tokenizer
-from torch import nn
 from torch.nn import functional as F
 
 import batches
-import draw
+import curriculum
 import export
+import guide
 import model
 import tokenizer as tokenizer_files
 
-# Curriculum: until this share of the steps, pictures up to this area, conversations per step, share with one thing only.
-# As many pictures again go through the vision tower alone.
-# Small pictures first: they cost a quarter and teach the same colours and shapes.
-STAGES = ((0.20, 112 * 112, 40, 1.0), (0.63, 140 * 140, 40, 0.8), (1.01, batches.MAX_PIXELS, 26, 0.7))
-SAVE_SECONDS = 180
+SAVE_SECONDS = 300
+KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
+GUIDE = 0.35  # how much the guide weighs beside the answers
 
 
-def parameters(net):
-    """Matrices inside the blocks go to Muon; embeddings, norms and biases to AdamW."""
-    matrices, others = [], []
-    for name, w in net.named_parameters():
-        (matrices if w.dim() == 2 and "embed_tokens" not in name else others).append(w)
-    return matrices, others
+def rate(step, until, decay):
+    """Warm up over 100 steps, hold, and fall to a hundredth over the last `decay` steps."""
+    return min(1.0, (step + 1) / 100, max(0.01, (until - step) / decay) if decay else 1.0)
 
 
-def rate(step, steps):
-    """Warm up over 100 steps, hold, and fall to zero over the last 35 %."""
-    return min(1.0, (step + 1) / 100, max(0.0, (steps - step) / (0.35 * steps)))
+class Learner:
+    """One process: the whole network on shared weights, gradients of its own, and a share of the update."""
+
+    def __init__(self, rank, workers, shared, options):
+        self.rank, self.shared, self.options = rank, shared, options
+        self.net, self.guide = model.QwenVL(), guide.Guide(model.TEXT["hidden"])
+        self.names, start = [], 0
+        for prefix, module in (("", self.net), ("guide.", self.guide)):
+            for name, w in module.named_parameters():
+                w.data = shared["weights"][start:start + w.numel()].view(w.shape)
+                w.grad = shared["gradients"][rank][start:start + w.numel()].view(w.shape)
+                self.names.append((prefix + name, w, slice(start, start + w.numel())))
+                start += w.numel()
+        loads = [0] * workers
+        self.own = []
+        for entry in sorted(self.names, key=lambda e: -e[1].numel()):
+            owner = loads.index(min(loads))
+            loads[owner] += entry[1].numel()
+            if owner == rank:
+                self.own.append(entry)
+        # Matrices inside the blocks go to Muon; embeddings, norms, biases and the guide to AdamW.
+        matrices = [e for e in self.own if e[1].dim() == 2 and "embed_tokens" not in e[0] and "guide" not in e[0]]
+        others = [e for e in self.own if all(e is not m for m in matrices)]
+        self.optimizers = []
+        if matrices:
+            self.optimizers.append((matrices, 2.0, torch.optim.Muon(
+                [w for _, w, _ in matrices], weight_decay=0.05, adjust_lr_fn="match_rms_adamw")))
+        if others:
+            self.optimizers.append((others, 1.0, torch.optim.AdamW(
+                [w for _, w, _ in others], betas=(0.9, 0.98), weight_decay=0.0)))
+        tokenizer = Tokenizer.from_file(f"{options.run}/tokenizer/tokenizer.json")
+        self.packer = batches.Packer(tokenizer)
+        if not options.eager:
+            self.net.compile_rows()
+
+    def learn(self, step, micro, micros):
+        """Forward and backward of one batch; returns what the log wants."""
+        began = time.time()
+        samples = curriculum.batch(step, micro, self.options.seed)
+        b = self.packer.pack(samples)
+        drawn = time.time() - began
+        with torch.autocast("cpu", torch.bfloat16, enabled=not self.options.float32):
+            logits, seen = self.net(b)
+        each = F.cross_entropy(logits, b.targets, reduction="none")
+        guided, right = self.guide(seen, b.cells)
+        ((each.mean() + GUIDE * guided) / micros).backward()
+        hits = (logits.argmax(-1) == b.targets).float()
+        line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn,
+                    conversations=sum(bool(s.turns) for s in samples), patches=len(b.patches), tokens=len(b.ids),
+                    **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "count", "way",
+                                                              "column", "character0") if k in right})
+        at, of = 0, {}
+        for s in samples:  # whole answers that are right, each token given the right ones before it
+            for _, answer in s.turns:
+                n = len(self.packer.encode(answer)) + 1
+                of.setdefault(s.task, []).append(hits[at:at + n].min().item())
+                at += n
+        line |= {f"right_{task}": sum(v) / len(v) for task, v in of.items()}
+        return line
+
+    def update(self, step):
+        """Sums the workers' gradients for this one's share of the weights, and steps."""
+        everyone = self.shared["gradients"]
+        factor = rate(step, self.options.until, self.options.decay) * self.options.rate
+        kept = min(AVERAGE, (step + 1) / (step + 10))
+        for entries, times, optimizer in self.optimizers:
+            for _, w, span in entries:
+                w.grad = everyone[:, span].sum(0).view(w.shape)
+            if isinstance(optimizer, torch.optim.AdamW):
+                torch.nn.utils.clip_grad_norm_([w for _, w, _ in entries], 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = factor * times
+            optimizer.step()
+            for _, w, span in entries:
+                self.shared["average"][span].lerp_(w.data.flatten(), 1 - kept)
+
+    def clear(self):
+        self.shared["gradients"][self.rank].zero_()
+        for _, w, span in self.names:
+            w.grad = self.shared["gradients"][self.rank][span].view(w.shape)
+
+    def state(self):
+        """The optimizers' memory of this worker's weights, by name."""
+        return {name: optimizer.state[w] for entries, _, optimizer in self.optimizers for name, w, _ in entries
+                if w in optimizer.state}
+
+    def restore(self, folder):
+        state = {}
+        for file in os.listdir(folder):
+            if file.startswith("worker"):
+                state |= torch.load(f"{folder}/{file}", weights_only=True)
+        for entries, _, optimizer in self.optimizers:
+            for name, w, _ in entries:
+                if name in state and all(t.dim() == 0 or t.shape == w.shape for t in state[name].values()
+                                         if isinstance(t, torch.Tensor)):
+                    optimizer.state[w] = state[name]
 
 
-class Guide(nn.Module):
-    """Asks every cell of a picture which shape and colour it belongs to. It teaches the vision tower directly, where
-    the answers' few words do so slowly, and is left behind at the export."""
+def save(learner, step, barrier):
+    """Every worker writes its part; then the folder counts as the newest."""
+    o = learner.options
+    folder = f"{o.run}/step-{step:06d}"
+    os.makedirs(folder, exist_ok=True)
+    torch.save(learner.state(), f"{folder}/worker{learner.rank}.pt")
+    if learner.rank == 0:
+        parts = {"net": {}, "average": {}}
+        for name, w, span in learner.names:
+            parts["net"][name] = w.data.clone()
+            parts["average"][name] = learner.shared["average"][span].view(w.shape).clone()
+        torch.save(dict(parts, step=step), f"{folder}/weights.pt")
+    barrier.wait()
+    if learner.rank == 0:
+        with open(f"{o.run}/last.part", "w") as file:
+            file.write(os.path.basename(folder))
+        os.replace(f"{o.run}/last.part", f"{o.run}/last")
+        for name in sorted(os.listdir(o.run)):
+            if name.startswith("step-") and name < os.path.basename(folder) and int(name[5:]) % KEEP_EVERY:
+                shutil.rmtree(f"{o.run}/{name}")
 
-    def __init__(self, width):
-        super().__init__()
-        self.shape, self.colour = nn.Linear(width, len(draw.SHAPES) + 1), nn.Linear(width, len(draw.COLOURS) + 1)
 
-    def forward(self, seen, cells):
-        loss = 0.0
-        for head, labels in zip((self.shape, self.colour), cells.unbind(1)):
-            each = F.cross_entropy(head(seen).float(), labels, reduction="none")
-            loss = loss + each[labels > 0].mean() + each[labels == 0].mean()
-        return loss
+def newest(run):
+    """The folder of the newest checkpoint, or None."""
+    return f"{run}/{open(f'{run}/last').read().strip()}" if os.path.exists(f"{run}/last") else None
 
 
-def save(path, **state):
-    torch.save(state, path + ".part")
-    os.replace(path + ".part", path)
+def work(rank, workers, shared, counters, barrier, options):
+    torch.set_num_threads(1)
+    ended, took = counters["ended"], counters["taken"]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.__setattr__("value", 1))
+    learner = Learner(rank, workers, shared, options)
+    folder, step = newest(options.run), 0
+    if folder:
+        learner.restore(folder)
+        step = int(folder[-6:])
+    saved_at = logged_at = time.time()
+    gathered = []
+    while step < options.until:
+        learner.clear()
+        micros = curriculum.stage(step).micros
+        barrier.wait()
+        if rank == 0:
+            took.value = 0
+            counters["stop"].value = ended.value
+            counters["save"].value = time.time() - saved_at > SAVE_SECONDS or ended.value
+        barrier.wait()
+        if counters["save"].value:
+            saved_at = time.time()
+            save(learner, step, barrier)
+        if counters["stop"].value:
+            return
+        while True:
+            with took.get_lock():
+                micro = took.value
+                took.value += 1
+            if micro >= micros:
+                break
+            gathered.append(learner.learn(step, micro, micros))
+        barrier.wait()
+        learner.update(step)
+        step += 1
+        if step % 20 == 0:
+            with open(f"{options.run}/worker{rank}.log", "a") as file:
+                for line in gathered:
+                    file.write(json.dumps(line) + "\n")
+            keys = sorted({k for line in gathered for k in line})
+            mean = {k: round(sum(v := [line[k] for line in gathered if k in line]) / len(v), 4) for k in keys}
+            mean |= dict(step=step, worker=rank, batches=len(gathered), clock=time.strftime("%H:%M:%S"),
+                         seconds=round((time.time() - logged_at) / 20, 2))
+            with open(f"{options.run}/log.jsonl", "a") as file:
+                file.write(json.dumps(mean) + "\n")
+            logged_at, gathered = time.time(), []
+    barrier.wait()
+    save(learner, step, barrier)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="folder for checkpoints and the log")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--until", type=int, default=100_000, help="the step to end with")
+    parser.add_argument("--decay", type=int, default=0, help="over so many last steps the rate falls")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW; Muon takes twice as much")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in the linear layers")
-    a = parser.parse_args()
-    os.makedirs(a.run, exist_ok=True)
-    torch.manual_seed(a.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if not os.path.exists(f"{a.run}/tokenizer/tokenizer.json"):
-        tokenizer_files.write(f"{a.run}/tokenizer", export.CHAT_TEMPLATE)
-    packer = batches.Packer(Tokenizer.from_file(f"{a.run}/tokenizer/tokenizer.json"))
-    net = model.QwenVL().to(device)
-    guide = Guide(model.TEXT["hidden"]).to(device)
-    matrices, others = parameters(net)
-    optimizers = [torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-                  torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
-                  torch.optim.AdamW(guide.parameters(), weight_decay=0.0)]
-    average = {name: w.detach().clone() for name, w in net.state_dict().items()}
-    step = 0
-    if os.path.exists(f"{a.run}/last.pt"):
-        saved = torch.load(f"{a.run}/last.pt", map_location=device, weights_only=True)
-        net.load_state_dict(saved["net"])
-        guide.load_state_dict(saved["guide"]) if "guide" in saved else None
-        for optimizer, state in zip(optimizers, saved["optimizers"]):
-            optimizer.load_state_dict(state)
-        average, step = saved["average"], saved["step"]
-        print(f"goes on at step {step}", flush=True)
-
-    def keep():
-        save(f"{a.run}/last.pt", net=net.state_dict(), guide=guide.state_dict(), average=average, step=step,
-             optimizers=[optimizer.state_dict() for optimizer in optimizers])
-
-    ended = []
+    parser.add_argument("--eager", action="store_true", help="no compilation")
+    options = parser.parse_args()
+    os.makedirs(options.run, exist_ok=True)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(1)
+    if not os.path.exists(f"{options.run}/tokenizer/tokenizer.json"):
+        tokenizer_files.write(f"{options.run}/tokenizer", export.CHAT_TEMPLATE)
+    first, second = model.QwenVL(), guide.Guide(model.TEXT["hidden"])
+    named = {**dict(first.named_parameters()), **{f"guide.{n}": w for n, w in second.named_parameters()}}
+    average, folder = named, newest(options.run)
+    if folder:
+        saved = torch.load(f"{folder}/weights.pt", weights_only=True)
+        # What the checkpoint lacks or has in another shape (a new question of the guide) begins afresh.
+        fits = lambda part: {n: part[n] if n in part and part[n].shape == w.shape else w for n, w in named.items()}
+        named, average = fits(saved["net"]), fits(saved["average"])
+        print(f"goes on at step {saved['step']}", flush=True)
+    flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).share_memory_()
+    weights = flat(named)
+    print(f"{sum(w.numel() for n, w in named.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
+    shared = dict(weights=weights, average=flat(average),
+                  gradients=torch.zeros(options.workers, len(weights)).share_memory_())
+    counters = dict(taken=mp.Value("i", 0), ended=mp.Value("i", 0), stop=mp.Value("i", 0), save=mp.Value("i", 0))
+    barrier = mp.get_context("fork").Barrier(options.workers)
+    context = mp.get_context("fork")
+    processes = [context.Process(target=work, args=(r, options.workers, shared, counters, barrier, options))
+                 for r in range(options.workers)]
+    for process in processes:
+        process.start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.append(True))
-    saved_at = logged_at = time.time()
-    seen = dict(loss=0.0, guide=0.0, right=0, told=0, drawing=0.0, patches=0, tokens=0, steps=0)
-    while step < a.steps and not ended:
-        began = time.time()
-        _, area, count, one = next(s for s in STAGES if step / a.steps < s[0])
-        b = packer.pack([batches.example(f"train/{a.seed}/{step}/{i}", area, 4 if i < count else 0, one=one)
-                         for i in range(2 * count)])
-        b = to(b, device)
-        seen["drawing"] += time.time() - began
-        with torch.autocast(device, torch.bfloat16, enabled=not a.float32):
-            logits, cells = net(b)
-            guided = guide(cells, b.cells)
-        loss = F.cross_entropy(logits, b.targets)
-        (loss + 0.5 * guided).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        for optimizer, highest in zip(optimizers, (2 * a.rate, a.rate, a.rate)):
-            for group in optimizer.param_groups:
-                group["lr"] = highest * rate(step, a.steps)
-            optimizer.step()
-            optimizer.zero_grad()
-        keep_share = min(AVERAGE, (step + 1) / (step + 10))
-        for name, w in net.state_dict().items():
-            average[name].lerp_(w, 1 - keep_share)
-        step += 1
-        seen["loss"] += loss.item()
-        seen["guide"] += guided.item()
-        seen["right"] += (logits.argmax(-1) == b.targets).sum().item()
-        seen["told"] += len(b.targets)
-        seen["patches"] += len(b.patches)
-        seen["tokens"] += len(b.ids)
-        seen["steps"] += 1
-        if step % 50 == 0:
-            n, now = seen["steps"], time.time()
-            line = dict(step=step, loss=round(seen["loss"] / n, 4), guide=round(seen["guide"] / n, 3),
-                        right=round(seen["right"] / seen["told"], 4), seconds=round((now - logged_at) / n, 3),
-                        drawing=round(seen["drawing"] / n, 3), patches=seen["patches"] // n,
-                        tokens=seen["tokens"] // n, clock=time.strftime("%H:%M:%S"))
-            print(json.dumps(line), flush=True)
-            with open(f"{a.run}/log.jsonl", "a") as file:
-                file.write(json.dumps(line) + "\n")
-            logged_at, seen = now, dict.fromkeys(seen, 0)
-        if time.time() - saved_at > SAVE_SECONDS or step == a.steps or ended:
-            keep()
-            saved_at = time.time()
-
-
-def to(value, device):
-    """The batch with all its tensors on the device."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    if isinstance(value, (list, tuple)):
-        return type(value)(to(part, device) for part in value)
-    return type(value)(**{name: to(field, device) for name, field in vars(value).items()})
+        signal.signal(number, lambda *_: counters["ended"].__setattr__("value", 1))
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("a worker failed")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""What every merged cell is asked besides the answers: a teacher of the vision tower that the export leaves behind.
+
+The few words of an answer teach a vision tower slowly. The guide asks each cell at once what covers it, of which
+colour, where its box begins and ends, digit by digit as the answers write it, which characters are printed there,
+and, of clips, in which of the two frames the thing shows and which way it goes.
+"""
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import draw
+from sample import FACTOR, seen_size
+
+CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
+PARTS = ("button", "field", "checkbox", "menu", "window", "bar", "tick", "row", "cell", "line", "link", "tab", "icon")
+KINDS = {name: i + 1 for i, name in enumerate((*draw.SHAPES, *PARTS))}
+COLOURS = {name: i + 1 for i, name in enumerate(draw.COLOURS)}
+CHARACTER = {c: i + 1 for i, c in enumerate(CHARACTERS)}
+WAYS = ("still", "left", "right", "up", "down")
+MOST = 8  # things that are ranked and counted
+SLOTS = (2, 4)  # rows and columns of a cell within which at most one character is looked for
+IGNORE = -100
+
+# Columns of the labels and how many classes each has. A class of IGNORE is not asked.
+SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
+             **{f"{edge}{digit}": 10 for edge in ("left", "top", "right", "bottom") for digit in (100, 10, 1)},
+             rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
+             **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])})
+COLUMN = {name: i for i, name in enumerate(SIZES)}
+LABELS = len(SIZES)
+# How much a question weighs; the many character slots share one.
+WEIGHTS = {name: 1 / 8 if name.startswith("character") else
+           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4).get(name, 0.25) for name in SIZES}
+
+
+def labels(frames, size, grid):
+    """[merged cells of all slices, LABELS]. frames: marks of each frame (one list for a picture); size: as drawn."""
+    pairs = [(f, f) for f in frames] if len(frames) == 1 else list(zip(frames[::2], frames[1::2]))
+    width, height = seen_size(*size)
+    scale = np.array([width / size[0], height / size[1]] * 2)
+    return np.concatenate([slice_labels(a, b, scale, grid, len(frames) == 1) for a, b in pairs])
+
+
+def slice_labels(first, second, scale, grid, is_still):
+    rows, columns = grid
+    out = np.full((rows, columns, LABELS), IGNORE, np.int64)
+    out[..., COLUMN["row"]] = np.minimum(np.arange(rows), 31)[:, None]
+    out[..., COLUMN["column"]] = np.minimum(np.arange(columns), 31)[None]
+    out[..., COLUMN["rows"]], out[..., COLUMN["columns"]] = min(rows, 31), min(columns, 31)
+    out[..., COLUMN["kind"]] = out[..., COLUMN["colour"]] = 0
+    out[..., COLUMN["character0"]:] = 0
+    characters(out, first, scale, grid)
+    things = [m for m in first if m.kind == "thing"]
+    shown = {(m.name, m.detail): np.array(m.box) * scale for m in things}
+    after = {(m.name, m.detail): np.array(m.box) * scale for m in second if m.kind == "thing"}
+    everything = [(m, np.array(m.box) * scale) for m in first if m.kind == "part" and m.name in KINDS]
+    everything += [(m, np.array(m.box) * scale) for m in things]
+    everything += [(m, np.array(m.box) * scale) for m in second
+                   if m.kind == "thing" and (m.name, m.detail) not in shown]
+    # Large ones first: what lies upon another has the last word.
+    everything.sort(key=lambda e: -(e[1][2] - e[1][0]) * (e[1][3] - e[1][1]))
+    ranked = sorted(things, key=lambda m: m.box[0] + m.box[2])
+    for mark, box in everything:
+        is_thing = mark.kind == "thing"
+        cells = covered(box, grid, 0.85 if is_thing else 1.0)
+        out[(*cells, COLUMN["kind"])] = KINDS[mark.name]
+        out[(*cells, COLUMN["colour"])] = COLOURS.get(mark.detail, 0)
+        for i, value in enumerate(box.round().astype(int).clip(0, 999)):
+            for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
+                out[(*cells, COLUMN["left100"] + 3 * i + j)] = digit
+        if is_thing:
+            if mark in ranked and is_still:
+                out[(*cells, COLUMN["rank"])] = min(ranked.index(mark), MOST - 1)
+                out[(*cells, COLUMN["count"])] = min(len(ranked), MOST)
+            if not is_still:
+                key = mark.name, mark.detail
+                out[(*cells, COLUMN["first"])], out[(*cells, COLUMN["second"])] = key in shown, key in after
+                out[(*cells, COLUMN["way"])] = way(shown.get(key), after.get(key))
+    return out.reshape(-1, LABELS)
+
+
+def covered(box, grid, part):
+    """Rows and columns of the cells whose centre the box's ellipse holds (part: of its half sides); at least one."""
+    rows, columns = grid
+    middle, half = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), ((box[2] - box[0]) / 2, (box[3] - box[1]) / 2)
+    x = (np.arange(columns) + 0.5) * FACTOR - middle[0]
+    y = (np.arange(rows) + 0.5) * FACTOR - middle[1]
+    if part == 1.0:
+        inside = (np.abs(y) < half[1])[:, None] & (np.abs(x) < half[0])[None]
+    else:
+        inside = ((y / (part * half[1])) ** 2)[:, None] + ((x / (part * half[0])) ** 2)[None] < 1
+    inside[np.abs(y).argmin(), np.abs(x).argmin()] = True
+    return np.nonzero(inside)
+
+
+def characters(out, marks, scale, grid):
+    """One character for each slot of a cell: the one whose centre lies in it."""
+    height, width = FACTOR / SLOTS[0], FACTOR / SLOTS[1]
+    for mark in marks:
+        if mark.kind != "char" or mark.name not in CHARACTER:
+            continue
+        x, y = (mark.box[0] + mark.box[2]) / 2 * scale[0], (mark.box[1] + mark.box[3]) / 2 * scale[1]
+        row, column = int(y // height), int(x // width)
+        if 0 <= row < grid[0] * SLOTS[0] and 0 <= column < grid[1] * SLOTS[1]:
+            slot = row % SLOTS[0] * SLOTS[1] + column % SLOTS[1]
+            out[row // SLOTS[0], column // SLOTS[1], COLUMN["character0"] + slot] = CHARACTER[mark.name]
+
+
+def way(a, b):
+    """Which way a thing went from one frame to the next, by its box; not asked where it shows in one only."""
+    if a is None or b is None:
+        return IGNORE
+    dx, dy = (b[0] + b[2] - a[0] - a[2]) / 2, (b[1] + b[3] - a[1] - a[3]) / 2
+    if max(abs(dx), abs(dy)) < 0.5:
+        return 0
+    return (1 if dx < 0 else 2) if abs(dx) > abs(dy) else (3 if dy < 0 else 4)
+
+
+class Guide(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, sum(SIZES.values()))
+
+    def forward(self, seen, cells):
+        """The weighted sum of all questions' losses, and the right share of each question that was asked."""
+        loss, right = 0.0, {}
+        parts = self.head(self.norm(seen)).float().split(list(SIZES.values()), -1)
+        for (name, weight), part, label in zip(WEIGHTS.items(), parts, cells.unbind(1)):
+            asked = label != IGNORE
+            if not asked.any():
+                continue
+            if name in ("kind", "colour") or name.startswith("character"):
+                # Most cells are empty: half of the weight is theirs, half that of those with something in them.
+                some, none = label > 0, label == 0
+                each = F.cross_entropy(part, label, reduction="none")
+                loss = loss + weight * sum(each[m].mean() for m in (some, none) if m.any())
+                asked = some if some.any() else asked
+            else:
+                loss = loss + weight * F.cross_entropy(part[asked], label[asked])
+            right[name] = (part[asked].argmax(-1) == label[asked]).float().mean().detach()
+        return loss, right
