@@ -3,6 +3,7 @@
     check.py TOKENIZER_DIR
 """
 import os
+import random
 import sys
 import tempfile
 
@@ -11,9 +12,12 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 
 import batches
+import clips
+import curriculum
 import export
 import model
-from evaluate import Reference
+import world
+from reference import Reference
 
 
 def main():
@@ -26,26 +30,30 @@ def main():
         export.write(net.state_dict(), sys.argv[1], folder)
         print("%.1f MB" % (os.path.getsize(f"{folder}/model.safetensors") / 1e6))
         reference = Reference(folder)
-    examples = [batches.example(f"check/{i}") for i in range(24)]
-    batch = batches.Packer(tokenizer).pack(examples)
+    samples = [made for i in range(12) for made in (
+        world.scene_sample(random.Random(f"check/{i}"), 160 * 160),
+        clips.clip_sample(random.Random(f"check/{i}"), 112 * 112))]
+    samples.append(curriculum.talk(random.Random("check"), 0))
+    batch = batches.Packer(tokenizer).pack(samples)
     logits, _ = net(batch)
     loss = F.cross_entropy(logits, batch.targets, reduction="sum")
     loss.backward()
-    at = start = 0
+    at = start = patch = 0
     worst, theirs_loss = 0.0, 0.0
     told = batch.told.tolist()
-    for system, turns, image, _ in examples:
-        inputs = reference.inputs([(system, turns[:-1], turns[-1][0], image)])
-        closed = torch.tensor([tokenizer.encode(turns[-1][1]).ids + [tokenizer.token_to_id("<|im_end|>")]])
+    for sample in samples:
+        inputs = reference.inputs(sample)
+        closed = torch.tensor([tokenizer.encode(sample.turns[-1][1]).ids + [tokenizer.token_to_id("<|im_end|>")]])
         ids = torch.cat((inputs["input_ids"], closed), 1)
         n = ids.shape[1]
         assert torch.equal(ids[0], batch.ids[start:start + n]), "ids"
         inputs = dict(inputs, input_ids=ids, attention_mask=torch.ones_like(ids))
-        position, _ = reference.model.get_rope_index(ids, inputs.get("image_grid_thw"))
+        position, _ = reference.model.get_rope_index(
+            ids, inputs.get("image_grid_thw"), inputs.get("video_grid_thw"), inputs.get("second_per_grid_ts"))
         assert torch.equal(position[:, 0], batch.positions[:, start:start + n]), "positions"
         out = reference.model(**inputs).logits[0]
         here = [t - start for t in told if start <= t < start + n]
-        assert len(here) == sum(len(tokenizer.encode(a).ids) + 1 for _, a in turns)
+        assert len(here) == sum(len(tokenizer.encode(a).ids) + 1 for _, a in sample.turns)
         mine = logits[at:at + len(here)]
         worst = max(worst, ((out[here] - mine).abs().max() / mine.abs().max()).item())
         theirs_loss = theirs_loss + F.cross_entropy(out[here], batch.targets[at:at + len(here)], reduction="sum")
