@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import clips
 import tasks
 import world
-from sample import Sample
+from sample import Sample, seen_size
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,18 @@ class Stage:
     shares: dict = field(default_factory=dict)  # task family: share of the conversations
 
 
+FAMILIES = ("clips", "printed", "screens", "several", "charts", "documents")  # modules with TASKS
 STAGES = (
-    Stage(150, 112 * 112, 1, 2, dict(world=1, talk=0.04)),
-    Stage(400, 140 * 140, 3, 2, dict(world=1, talk=0.04)),
-    Stage(700, 180 * 180, 6, 2, dict(world=1, talk=0.04, clips=0.2)),
-    Stage(1100, 224 * 224, 6, 3, dict(world=1, talk=0.04, clips=0.4)),
-    Stage(10**9, 300 * 300, 6, 4, dict(world=1, talk=0.04, clips=0.4)),
+    Stage(150, 112 * 112, 1, 2, dict(world=1, talk=0.03)),
+    Stage(400, 140 * 140, 3, 2, dict(world=1, talk=0.03, printed=0.15)),
+    Stage(800, 180 * 180, 6, 2, dict(world=1, talk=0.03, clips=0.3, printed=0.25, screens=0.1, several=0.1)),
+    Stage(1500, 224 * 224, 6, 2, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.2, several=0.15, charts=0.1,
+                                      documents=0.1)),
+    Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
+                                       charts=0.12, documents=0.12)),
 )
-PATCHES = 2600  # of one batch: about two seconds of one core
-SILENT = 0.3  # the share of a batch's patches that teach the guide alone
+COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
+SILENT = 0.2  # the share of a batch's cost that teaches the guide alone
 
 
 def stage(step):
@@ -59,14 +62,16 @@ def draw_sample(rng, current, turns=4):
     return made
 
 
-def patches_of(sample):
-    from sample import seen_size
+def cost(sample):
+    """Patches and tokens, roughly: four characters to a token, a quarter of the patches beside them."""
     total = 0
     for medium in sample.media:
         frames = getattr(medium, "frames", None)
         width, height = seen_size(*(frames[0] if frames else medium.image).size)
         total += width * height // 196 * (len(frames) // 2 if frames else 1)
-    return total
+    if not sample.turns:
+        return total
+    return total * 5 // 4 + (len(sample.system) + sum(len(q) + len(a) + 30 for q, a in sample.turns)) // 4
 
 
 def batch(step, micro, seed=0):
@@ -74,9 +79,9 @@ def batch(step, micro, seed=0):
     current, told, silent = stage(step), [], []
     rng = random.Random(f"train/{seed}/{step}/{micro}")
     for into, turns, share in ((told, 4, 1 - SILENT), (silent, 0, SILENT)):
-        patches = 0
-        while patches < share * PATCHES:
+        spent = 0
+        while spent < share * COST:
             made = draw_sample(rng, current, turns)
-            patches += patches_of(made)
+            spent += cost(made)
             into.append(made)
     return told + silent

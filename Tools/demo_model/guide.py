@@ -13,7 +13,7 @@ import draw
 from sample import FACTOR, seen_size
 
 CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
-PARTS = ("button", "field", "checkbox", "menu", "window", "bar", "tick", "row", "cell", "line", "link", "tab", "icon")
+PARTS = ("button", "field", "check", "menu", "close", "bar", "title", "value", "cell", "word")
 KINDS = {name: i + 1 for i, name in enumerate((*draw.SHAPES, *PARTS))}
 COLOURS = {name: i + 1 for i, name in enumerate(draw.COLOURS)}
 CHARACTER = {c: i + 1 for i, c in enumerate(CHARACTERS)}

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 # The official ratios at a small size. Every width that feeds a linear layer is a multiple of 32, save the vision
 # FFN: 516 divides neither by 8 nor by 32, like the official 3420.
-TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=2048)
+TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=3072)
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
 
 

@@ -3,6 +3,7 @@
     tokenizer.py OUT_DIR
 The rules are those of Qwen2 (NFC, its splitting pattern, single digits); only the vocabulary is small.
 """
+import importlib
 import json
 import os
 import random
@@ -10,7 +11,8 @@ import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-import clips
+import curriculum
+import lexicon
 import tasks
 import world
 
@@ -23,7 +25,7 @@ SPECIAL = [("<|endoftext|>", True), ("<|im_start|>", True), ("<|im_end|>", True)
            ("<|image_pad|>", True), ("<|video_pad|>", True), ("<tool_call>", False), ("</tool_call>", False),
            ("<|fim_prefix|>", False), ("<|fim_middle|>", False), ("<|fim_suffix|>", False), ("<|fim_pad|>", False),
            ("<|repo_name|>", False), ("<|file_sep|>", False)]
-VOCABULARY = 2026  # at most, special tokens not counted
+VOCABULARY = 3050  # at most, special tokens not counted
 # Ordinary text beside the tasks, so that words the tasks lack do not all fall to single letters.
 ORDINARY = """
 The picture shows something that people would see every day. There are many things in the world, and this model knows
@@ -36,18 +38,22 @@ json html body image video frame moving moves from until seconds minutes same di
 
 
 def corpus():
-    for i in range(9000):
+    families = [f for module in curriculum.FAMILIES for f in importlib.import_module(module).TASKS.values()]
+    for i in range(12000):
         rng = random.Random(f"tokenizer/{i}")
-        kind = i % 6
-        if kind == 0:
+        if i % 8 == 0:
             turns = tasks.talk(rng)
-        elif kind == 1:
-            turns = clips.clip_sample(rng, 84 * 84).turns
-        else:
+        elif i % 8 < 4:
             turns = world.scene_sample(rng, 112 * 112).turns
+        else:
+            made = families[i % len(families)](rng, 224 * 224)
+            turns = made.turns
+            if i % 40 == 5:
+                yield made.system
         for question, answer in turns:
             yield question
             yield answer
+    yield from [" ".join(lexicon.WORDS), " ".join(lexicon.BUTTONS), " ".join(w.capitalize() for w in lexicon.WORDS)] * 20
     for role in ("system", "user", "assistant"):
         yield from [role + "\n"] * 200
     yield from [tasks.SYSTEM] * 200
