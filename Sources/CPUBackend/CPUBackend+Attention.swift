@@ -54,7 +54,7 @@ final class MappedKVCache: KVCache, @unchecked Sendable {
 
 extension CPUBackend {
     package func segmentAttention(
-        qkv: Tensor, heads: HeadLayout, segments: [Int32], format: WeightFormat
+        qkv: Tensor, heads: HeadLayout, segments: [Int32], format: AttentionFormat
     ) -> Tensor {
         precondition(qkv.columns == 3 * heads.width && segments.first == 0 && segments.last == Int32(qkv.rows))
         precondition(zip(segments, segments.dropFirst()).allSatisfy { $0 <= $1 })

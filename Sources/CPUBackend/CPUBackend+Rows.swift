@@ -3,13 +3,29 @@ package import TensorCore
 
 extension CPUBackend {
     package func embed(_ ids: [Int32], _ table: any EmbeddingTable) -> Tensor {
-        guard let table = table as? MappedEmbeddingTable else { preconditionFailure("a table of another backend") }
         precondition(ids.allSatisfy { $0 >= 0 && Int($0) < table.rows }, "embedding index out of range")
         let y = makeTensor(rows: ids.count, columns: table.columns)
-        qv_embed(
-            kernels, pool, Int64(ids.count), ids, table.source.bytes.baseAddress, table.source.dtype.kernelType,
-            Int64(table.columns), y.pointer, y.stride)
+        switch table {
+        case let table as MappedEmbeddingTable:
+            look(up: ids, in: table.source.bytes.baseAddress, table.source.dtype.kernelType, into: y)
+            if table.rounding == .int8 { round(y) }
+        case let table as RandomEmbeddingTable:
+            let ids = ids.map { $0 % Int32(RandomEmbeddingTable.distinctRows) }
+            table.values.withUnsafeBytes { look(up: ids, in: $0.baseAddress, QV_TYPE_F32, into: y) }
+        default: preconditionFailure("a table of another backend")
+        }
         return y
+    }
+
+    private func look(up ids: [Int32], in table: UnsafeRawPointer?, _ type: qv_type, into y: Tensor) {
+        qv_embed(kernels, pool, Int64(ids.count), ids, table, type, Int64(y.columns), y.pointer, y.stride)
+    }
+
+    /// To 8 bits and back.
+    private func round(_ y: Tensor) {
+        let bytes = scratch(qv_quantized_row_bytes(Int64(y.columns)) * y.rows)
+        qv_quantize_rows(kernels, pool, Int64(y.rows), Int64(y.columns), y.pointer, y.stride, bytes)
+        look(up: (0..<Int32(y.rows)).map { $0 }, in: bytes, QV_TYPE_I8_BLOCKS, into: y)
     }
 
     package func linear(_ x: Tensor, _ weight: any Weight) -> Tensor {

@@ -43,9 +43,26 @@ final class PackedWeight: Weight, @unchecked Sendable {
 /// The checkpoint's own table, in place.
 final class MappedEmbeddingTable: EmbeddingTable {
     let source: HostTensor
+    let rounding: EmbeddingRounding
     var rows: Int { source.shape.dimensions[0] }
     var columns: Int { source.shape.dimensions[1] }
-    init(_ source: HostTensor) { self.source = source }
+    init(_ source: HostTensor, rounding: EmbeddingRounding) { (self.source, self.rounding) = (source, rounding) }
+}
+
+/// Rows made up, again and again the same few.
+final class RandomEmbeddingTable: EmbeddingTable {
+    static let distinctRows = 1024
+    let rows: Int
+    let columns: Int
+    let values: [Float]
+    init(rows: Int, columns: Int) {
+        (self.rows, self.columns) = (rows, columns)
+        var state: UInt32 = 1
+        values = (0..<min(rows, Self.distinctRows) * columns).map { _ in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return Float(Int32(bitPattern: state)) * 0x1p-31 * 0.035
+        }
+    }
 }
 
 extension CPUBackend {
@@ -76,7 +93,24 @@ extension CPUBackend {
         return tensor
     }
 
-    package func makeEmbeddingTable(_ source: HostTensor) -> any EmbeddingTable { MappedEmbeddingTable(source) }
+    package func makeEmbeddingTable(_ source: HostTensor, rounding: EmbeddingRounding) -> any EmbeddingTable {
+        MappedEmbeddingTable(source, rounding: rounding)
+    }
+
+    package func makeRandomWeight(
+        rows: Int, columns: Int, hasBias: Bool, format: WeightFormat, seed: UInt64
+    ) throws -> any Weight {
+        let bytes = qv_matrix_bytes(kernels, format.kernelFormat, Int64(rows), Int64(columns))
+        let weight = try PackedWeight(rows: rows, columns: columns, format: format, dataBytes: bytes, hasBias: hasBias)
+        qv_matrix_fill(
+            kernels, pool, format.kernelFormat, Int64(rows), Int64(columns), seed, weight.packedData)
+        weight.biasData?.initialize(repeating: 0, count: rows)
+        return weight
+    }
+
+    package func makeRandomEmbeddingTable(rows: Int, columns: Int) -> any EmbeddingTable {
+        RandomEmbeddingTable(rows: rows, columns: columns)
+    }
 
     /// A tensor's values as float32.
     private func convert(_ source: HostTensor, to target: UnsafeMutablePointer<Float>) {
@@ -88,6 +122,17 @@ extension CPUBackend {
 }
 
 extension WeightFormat {
+    var kernelFormat: qv_weight_format {
+        switch self {
+        case .float32: QV_WEIGHT_F32
+        case .bfloat16: QV_WEIGHT_BF16
+        case .int8: QV_WEIGHT_I8
+        case .int4: QV_WEIGHT_I4
+        }
+    }
+}
+
+extension AttentionFormat {
     var kernelFormat: qv_weight_format {
         switch self {
         case .float32: QV_WEIGHT_F32

@@ -6,6 +6,16 @@ extension ModelConfig {
         visionTensors + textTensors
     }
 
+    /// Elements of the matrices that products run over, the head among them: vectors, and a table that is only looked
+    /// up in, do not count.
+    package var matrixElements: (text: Int, vision: Int) {
+        func elements(_ tensors: [(name: String, shape: Shape)]) -> Int {
+            tensors.reduce(0) { $0 + ($1.shape.dimensions.count > 1 ? $1.shape.count : 0) }
+        }
+        let table = text.tiesWordEmbeddings ? 0 : text.vocabularySize * text.hiddenSize
+        return (elements(textTensors) - table, elements(visionTensors))
+    }
+
     package var visionTensors: [(name: String, shape: Shape)] {
         let v = vision
         let patch: Shape = [v.hiddenSize, v.inChannels, v.temporalPatchSize, v.patchSize, v.patchSize]

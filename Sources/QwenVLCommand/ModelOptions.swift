@@ -9,8 +9,11 @@ struct ModelOptions: ParsableArguments {
     @Option(name: [.short, .long], help: "The model's directory.")
     var model: String?
 
-    @Option(help: "How weights are kept, and so the arithmetic.")
+    @Option(help: "How the language model's weights are kept, and so the arithmetic.")
     var weights: EngineOptions.Weights = .bfloat16
+
+    @Option(help: "How the vision tower's are kept (default: like the language model's, but never int4).")
+    var visionWeights: EngineOptions.Weights?
 
     @Option(help: "Compute threads (default: one per physical core).")
     var threads: Int?
@@ -31,6 +34,7 @@ struct ModelOptions: ParsableArguments {
         var options = EngineOptions()
         options.processor = pictures.processorOptions
         options.weights = weights
+        options.visionWeights = visionWeights
         options.threads = threads
         options.cacheTokens = cacheTokens
         return options

@@ -11,6 +11,12 @@ package struct QwenVLModel: Sendable {
             self.text = text
             self.vision = vision
         }
+
+        /// Bytes that a model's matrices take in memory.
+        package func byteCount(_ config: ModelConfig) -> Int {
+            let (text, vision) = config.matrixElements
+            return Int((Double(text) * self.text.bitsPerWeight + Double(vision) * self.vision.bitsPerWeight) / 8)
+        }
     }
 
     package let config: ModelConfig
@@ -28,13 +34,36 @@ package struct QwenVLModel: Sendable {
         self.config = config
         self.formats = formats
         let meter = LoadMeter(total: weights.totalBytes, report: progress)
-        vision = try VisionTower(
-            config: config.vision,
-            loader: WeightLoader(reader: weights["visual"], backend: backend, format: formats.vision, meter: meter))
-        let root = WeightLoader(reader: weights, backend: backend, format: formats.text, meter: meter)
-        text = try TextDecoder(config: config.text, loader: root["model"], head: root)
+        let root = WeightLoader(source: .checkpoint(weights), backend: backend, format: formats.text, meter: meter)
+        (vision, text) = try Self.halves(config: config, root: root, visionFormat: formats.vision)
         try weights.finish()
         meter.finish()
+    }
+
+    /// A model of random weights, made in memory in the formats asked for: for measuring shapes.
+    /// - Parameter progress: bytes of weights made, of how many.
+    package init(
+        randomOf config: ModelConfig, backend: any Backend, formats: Formats,
+        progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
+        self.config = config
+        self.formats = formats
+        let meter = LoadMeter(total: formats.byteCount(config), report: progress)
+        let root = WeightLoader(
+            source: .random(RandomSeeds()), backend: backend, format: formats.text, meter: meter)
+        (vision, text) = try Self.halves(config: config, root: root, visionFormat: formats.vision)
+        meter.finish()
+    }
+
+    private static func halves(
+        config: ModelConfig, root: WeightLoader, visionFormat: WeightFormat
+    ) throws -> (VisionTower, TextDecoder) {
+        var visual = root["visual"]
+        visual.format = visionFormat
+        return (
+            try VisionTower(config: config.vision, loader: visual),
+            try TextDecoder(config: config.text, loader: root["model"], head: root)
+        )
     }
 
     /// The picture's or video's rows for the language model.
@@ -58,6 +87,6 @@ package struct QwenVLModel: Sendable {
     package var cacheShape: KVCacheShape {
         KVCacheShape(
             layers: config.text.layers, kvHeads: config.text.keyValueHeads, headSize: config.text.headSize,
-            format: formats.text)
+            format: formats.text.attention)
     }
 }

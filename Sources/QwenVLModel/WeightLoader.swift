@@ -5,54 +5,92 @@ import TensorCore
 struct WeightLoader {
     enum Bias { case present, absent }
 
-    let reader: WeightReader
+    /// Where weights come from.
+    enum Source {
+        case checkpoint(WeightReader)
+        /// Made up: for measuring shapes.
+        case random(RandomSeeds)
+
+        subscript(_ name: String) -> Source {
+            if case .checkpoint(let reader) = self { .checkpoint(reader[name]) } else { self }
+        }
+    }
+
+    let source: Source
     let backend: any Backend
-    let format: WeightFormat
+    var format: WeightFormat
     let meter: LoadMeter
 
     subscript(_ name: String) -> WeightLoader {
-        WeightLoader(reader: reader[name], backend: backend, format: format, meter: meter)
+        WeightLoader(source: source[name], backend: backend, format: format, meter: meter)
     }
-    subscript(_ index: Int) -> WeightLoader {
-        WeightLoader(reader: reader[index], backend: backend, format: format, meter: meter)
-    }
-
-    func tensor(_ name: String, shape: Shape) throws -> HostTensor { try reader.tensor(name, shape: shape) }
+    subscript(_ index: Int) -> WeightLoader { self[String(index)] }
 
     /// Makes a module at this place and lets go of the file's pages that it was packed from.
     func module<Module>(_ make: (WeightLoader) throws -> Module) rethrows -> Module {
         let module = try make(self)
-        reader.advise(.dontNeed)
+        if case .checkpoint(let reader) = source { reader.advise(.dontNeed) }
         return module
     }
 
     func norm(_ name: String, count: Int) throws -> Tensor {
-        backend.makeVector(try reader[name].vector("weight", count: count))
+        switch source {
+        case .checkpoint(let reader): backend.makeVector(try reader[name].vector("weight", count: count))
+        case .random: [Float](repeating: 1, count: count).withUnsafeBufferPointer {
+                backend.makeTensor($0, rows: 1, columns: count)
+            }
+        }
     }
 
     func linear(_ name: String, rows: Int, columns: Int, bias: Bias) throws -> any Weight {
-        let matrix = try reader.matrix(name, rows: rows, columns: columns)
-        let biases = bias == .present ? [try reader[name].vector("bias", count: rows)] : []
-        return try pack(WeightSource([matrix], biases: biases))
+        switch source {
+        case .checkpoint(let reader):
+            let matrix = try reader.matrix(name, rows: rows, columns: columns)
+            let biases = bias == .present ? [try reader[name].vector("bias", count: rows)] : []
+            return try pack(WeightSource([matrix], biases: biases))
+        case .random(let seeds): return try random(seeds, rows: rows, columns: columns, bias: bias)
+        }
     }
 
     /// Several matrices with biases over the same input, as one.
-    func stackedLinear(_ parts: [(name: String, rows: Int)], columns: Int) throws -> any Weight {
-        let matrices = try parts.map { try reader.matrix($0.name, rows: $0.rows, columns: columns) }
-        let biases = try parts.map { try reader[$0.name].vector("bias", count: $0.rows) }
-        return try pack(WeightSource(matrices, biases: biases))
+    /// - Parameter name: what the whole is called in a packed checkpoint.
+    func stackedLinear(_ name: String, of parts: [(name: String, rows: Int)], columns: Int) throws -> any Weight {
+        switch source {
+        case .checkpoint(let reader):
+            let matrices = try parts.map { try reader.matrix($0.name, rows: $0.rows, columns: columns) }
+            let biases = try parts.map { try reader[$0.name].vector("bias", count: $0.rows) }
+            return try pack(WeightSource(matrices, biases: biases))
+        case .random(let seeds):
+            return try random(seeds, rows: parts.reduce(0) { $0 + $1.rows }, columns: columns, bias: .present)
+        }
     }
 
     /// A convolution whose stride is its kernel: a matrix over the kernel's elements.
     func convolution(_ name: String, rows: Int, kernel: [Int]) throws -> any Weight {
-        let matrix = try reader.convolution(name, rows: rows, kernel: kernel)
-        return try pack(WeightSource([matrix]))
+        switch source {
+        case .checkpoint(let reader):
+            return try pack(WeightSource([try reader.convolution(name, rows: rows, kernel: kernel)]))
+        case .random(let seeds):
+            return try random(seeds, rows: rows, columns: kernel.reduce(1, *), bias: .absent)
+        }
+    }
+
+    /// A table of embeddings, and what a head that is tied to it is packed from.
+    func embedding(_ name: String, rows: Int, columns: Int) throws -> (table: any EmbeddingTable, source: HostTensor?) {
+        switch source {
+        case .checkpoint(let reader):
+            let table = try reader[name].tensor("weight", shape: [rows, columns])
+            return (backend.makeEmbeddingTable(table, rounding: format.isQuantized ? .int8 : .none), table)
+        case .random: return (backend.makeRandomEmbeddingTable(rows: rows, columns: columns), nil)
+        }
     }
 
     /// `lm_head`, or the embedding table where the two are tied.
     func head(tiedTo table: HostTensor?, config: ModelConfig.Text) throws -> any Weight {
         let rows = config.vocabularySize
-        guard let table else { return try linear("lm_head", rows: rows, columns: config.hiddenSize, bias: .absent) }
+        guard let table, case .checkpoint(let reader) = source else {
+            return try linear("lm_head", rows: rows, columns: config.hiddenSize, bias: .absent)
+        }
         // Some files hold the tied head a second time; the table counts, as in the reference.
         _ = try reader.optionalMatrix("lm_head", rows: rows, columns: config.hiddenSize)
         return try pack(WeightSource([table]))
@@ -62,6 +100,23 @@ struct WeightLoader {
         let weight = try backend.makeWeight(source, format: format)
         meter.add(source.matrices.reduce(0) { $0 + $1.bytes.count })
         return weight
+    }
+
+    private func random(_ seeds: RandomSeeds, rows: Int, columns: Int, bias: Bias) throws -> any Weight {
+        let weight = try backend.makeRandomWeight(
+            rows: rows, columns: columns, hasBias: bias == .present, format: format, seed: seeds.next())
+        meter.add(weight.byteCount)
+        return weight
+    }
+}
+
+/// A seed for each random matrix, the same in every run.
+final class RandomSeeds {
+    private var last: UInt64 = 0
+
+    func next() -> UInt64 {
+        last += 1
+        return last
     }
 }
 

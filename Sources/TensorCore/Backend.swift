@@ -20,7 +20,13 @@ package protocol Backend: AnyObject, Sendable {
     func makeWeight(_ source: WeightSource, format: WeightFormat) throws -> any Weight
     /// A vector as one row in float32 (norm weights).
     func makeVector(_ source: HostTensor) -> Tensor
-    func makeEmbeddingTable(_ source: HostTensor) -> any EmbeddingTable
+    /// - Parameter rounding: `int8` looks rows up as if they were kept in 8 bits.
+    func makeEmbeddingTable(_ source: HostTensor, rounding: EmbeddingRounding) -> any EmbeddingTable
+    /// A weight of random values as large as trained ones: for measuring shapes without a checkpoint.
+    func makeRandomWeight(rows: Int, columns: Int, hasBias: Bool, format: WeightFormat, seed: UInt64) throws
+        -> any Weight
+    /// Likewise a table; rows repeat after some thousand.
+    func makeRandomEmbeddingTable(rows: Int, columns: Int) -> any EmbeddingTable
 
     // MARK: Operations on rows
 
@@ -46,7 +52,7 @@ package protocol Backend: AnyObject, Sendable {
 
     /// Bidirectional attention within segments; segment s spans rows segments[s] ..< segments[s + 1].
     /// - Parameter qkv: [rows, 3 * heads.width]: queries, keys, values.
-    func segmentAttention(qkv: Tensor, heads: HeadLayout, segments: [Int32], format: WeightFormat) -> Tensor
+    func segmentAttention(qkv: Tensor, heads: HeadLayout, segments: [Int32], format: AttentionFormat) -> Tensor
 
     /// Tokens in a block of a KV cache.
     var kvBlockTokens: Int { get }

@@ -3,9 +3,9 @@ package struct KVCacheShape: Sendable, Hashable {
     package let layers: Int
     package let kvHeads: Int
     package let headSize: Int
-    package let format: WeightFormat
+    package let format: AttentionFormat
 
-    package init(layers: Int, kvHeads: Int, headSize: Int, format: WeightFormat) {
+    package init(layers: Int, kvHeads: Int, headSize: Int, format: AttentionFormat) {
         self.layers = layers
         self.kvHeads = kvHeads
         self.headSize = headSize

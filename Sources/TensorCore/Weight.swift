@@ -7,6 +7,13 @@ package protocol Weight: AnyObject, Sendable {
     var byteCount: Int { get }
 }
 
+/// How rows of an embedding table are looked up.
+package enum EmbeddingRounding: Sendable {
+    case none
+    /// In 8 bits, as tables of quantised checkpoints are kept: the same model gives the same rows from either.
+    case int8
+}
+
 /// A table whose rows are looked up by index, kept as the checkpoint stores it.
 package protocol EmbeddingTable: AnyObject, Sendable {
     var rows: Int { get }

@@ -16,7 +16,7 @@ let formats = [QV_WEIGHT_F32, QV_WEIGHT_BF16]
 
 extension qv_weight_format: @retroactive CustomTestStringConvertible {
     /// In the names of tests.
-    public var testDescription: String { self == QV_WEIGHT_F32 ? "f32" : "bf16" }
+    public var testDescription: String { ["f32", "bf16", "i8", "i4"][Int(rawValue)] }
 }
 
 /// float32's unit roundoff.

@@ -63,8 +63,8 @@ import Testing
     }
 
     /// Where blocks lie in the pool is nobody's business.
-    @Test(arguments: WeightFormat.allCases)
-    func scatteredBlocksHoldTheSame(_ format: WeightFormat) throws {
+    @Test(arguments: AttentionFormat.allCases)
+    func scatteredBlocksHoldTheSame(_ format: AttentionFormat) throws {
         let backend = try CPUBackend(threads: 2)
         let heads = HeadLayout(heads: 4, size: 16)
         let shape = KVCacheShape(layers: 2, kvHeads: 2, headSize: 16, format: format)

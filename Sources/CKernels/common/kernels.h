@@ -15,12 +15,35 @@ enum {
     /// Keys per softmax step. Steps end at multiples of it whatever is asked for, so that a token's result does
     /// not depend on how a prompt was cut into chunks; a long context is split over threads at the same places.
     QV_SPAN = 256,
+    /// Formats whose products, and whose attention, are floating-point.
     QV_FORMATS = 2,
+
+    // Quantised weights (docs/formats.md).
+    QV_Q_BLOCK = QV_QUANTIZED_BLOCK,
+    /// Inputs that share a step and a zero point in 4 bits.
+    QV_Q_PART = 32,
+    QV_Q_PARTS = QV_Q_BLOCK / QV_Q_PART,
+    /// Outputs of a panel, whatever a table's vectors are.
+    QV_Q_LANES = 32,
+    /// Bytes that one row and block of a left operand has beside its values.
+    QV_Q_X_EXTRA = sizeof(float) + (QV_Q_PARTS + 1) * sizeof(int32_t),
+    /// Values of bytes are kept as value + 128.
+    QV_Q_ZERO = 128,
+    QV_I8_VALUES = QV_Q_BLOCK * QV_Q_LANES,
+    QV_I8_BLOCK_BYTES = QV_I8_VALUES + 2 * QV_Q_LANES,
+    QV_I4_VALUES = QV_Q_BLOCK / 2 * QV_Q_LANES,
+    QV_I4_BLOCK_BYTES = QV_I4_VALUES + QV_Q_PARTS * QV_Q_LANES + 2 * QV_Q_LANES,
 };
 
 /// c[rows, lanes] (distance c_stride) = x wᵀ, or += when `accumulate`, one chain of additions per element in the order
 /// of k. x: left operand of that many rows (qv_primitives.pack_rows). w: panel of vectors * lanes outputs.
 typedef void (*qv_tile)(const void *w, const void *x, int64_t k, float *c, int64_t c_stride, bool accumulate);
+
+/// c[rows, QV_Q_LANES] (distance c_stride) = x wᵀ over `blocks` blocks of k, or += when `accumulate`: integers within a
+/// block, then one chain of float32 additions in the order of blocks. w: a panel's blocks; x: left operand of that many
+/// rows (qv_primitives.quantize_rows).
+typedef void (*qv_quantized_tile)(const void *w, const void *x, int64_t blocks, float *c, int64_t c_stride,
+                                  bool accumulate);
 
 typedef struct {
     qv_epilogue kind;
@@ -78,7 +101,28 @@ typedef struct {
     /// Writes keys, values into one head's part of a block; the layout is told in cache.c.
     void (*pack_keys[QV_FORMATS])(const qv_kv_rows *rows, void *keys);
     void (*pack_values[QV_FORMATS])(const qv_kv_rows *rows, void *values);
+
+    // Quantised formats.
+    int quantized_rows;                     // rows of the largest 8-bit tile
+    int i4_rows;                            // rows of the largest 4-bit tile
+    size_t quantized_x_bytes;               // bytes of one row and block of a left operand
+    const qv_quantized_tile *tiles_i8;      // [quantized_rows], by rows - 1
+    const qv_quantized_tile *tiles_i4;      // [i4_rows]
+    int i4_few_rows;                        // up to so many rows take
+    const qv_quantized_tile *tiles_i4_few;  // [i4_few_rows]
+    /// rows x k values -> [k / QV_Q_BLOCK]{values [rows][QV_Q_BLOCK], scales [rows],
+    /// sums of parts [rows][QV_Q_PARTS], what a sum of (w + QV_Q_ZERO) x begins with to become one of w x [rows]}.
+    void (*quantize_rows)(int rows, int64_t k, const float *const *source, void *out);
+    /// 4-bit blocks -> the same values as 8-bit blocks.
+    void (*unpack_i4)(const void *w, int64_t blocks, void *out);
 } qv_primitives;
+
+/// QV_Q_BLOCK weights of one output, quantised.
+typedef struct {
+    uint8_t values[QV_Q_BLOCK]; // 8 bits: value + QV_Q_ZERO; 4 bits: 0...15
+    uint8_t parts[QV_Q_PARTS];  // 4 bits: step | zero point << 4
+    uint16_t scale;             // bfloat16
+} qv_quantized_weights;
 
 struct qv_kernels {
     const char *name;
@@ -97,6 +141,10 @@ struct qv_kernels {
     void (*cached_attention)(const qv_kernels *kernels, qv_pool *pool, const qv_cached_attention_args *args,
                              void *scratch);
 
+    // Quantised formats: the same results in every table.
+    void (*quantize_weights_i8)(const float *w, qv_quantized_weights *out);
+    void (*quantize_weights_i4)(const float *w, qv_quantized_weights *out);
+
     // Rows.
     void (*rms_norm_row)(int64_t columns, const float *x, const float *weight, float epsilon, float *y);
     void (*rotate_row)(float *x, int heads, int head_size, const float *cosine, const float *sine);
@@ -108,15 +156,28 @@ extern const qv_kernels qv_kernels_generic;
 #if defined(__x86_64__)
 extern const qv_kernels qv_kernels_avx2, qv_kernels_avx512, qv_kernels_avx512bf16;
 #elif defined(__aarch64__)
-extern const qv_kernels qv_kernels_neon;
+extern const qv_kernels qv_kernels_neon, qv_kernels_neondot;
 #endif
 
 // Layout of packed weights in all tables: panels of so many outputs (the generic table: one).
 int qv_panel_lanes(const qv_kernels *kernels);
 
+static inline bool qv_is_quantized(qv_weight_format format) {
+    return format == QV_WEIGHT_I8 || format == QV_WEIGHT_I4;
+}
+static inline size_t qv_quantized_block_bytes(qv_weight_format format) {
+    return format == QV_WEIGHT_I8 ? QV_I8_BLOCK_BYTES : QV_I4_BLOCK_BYTES;
+}
+void qv_quantized_pack(const qv_kernels *, qv_pool *, qv_weight_format, int64_t rows, int64_t columns,
+                       const void *source, qv_type, int64_t first_row, int64_t count, void *data);
+/// Values of a row of weights or of a table as float32; not QV_TYPE_I8_BLOCKS.
+void qv_to_f32(const uint8_t *source, qv_type type, int64_t count, float *out);
+
 // Shared operations, for tables that have primitives.
 size_t qv_tiled_linear_scratch(const qv_kernels *, const qv_pool *, const qv_linear_args *);
 void qv_tiled_linear(const qv_kernels *, qv_pool *, const qv_linear_args *, void *scratch);
+size_t qv_quantized_linear_scratch(const qv_kernels *, const qv_pool *, const qv_linear_args *);
+void qv_quantized_linear(const qv_kernels *, qv_pool *, const qv_linear_args *, void *scratch);
 size_t qv_tiled_segment_attention_scratch(const qv_kernels *, const qv_pool *, const qv_segment_attention_args *);
 void qv_tiled_segment_attention(const qv_kernels *, qv_pool *, const qv_segment_attention_args *, void *scratch);
 size_t qv_tiled_kv_head_bytes(const qv_kernels *, qv_weight_format, int head_size);
@@ -182,6 +243,15 @@ static inline float qv_from_f16(uint16_t h) {
         return qv_from_bits(sign | ((rest << 13) + (112u << 23)));
     float subnormal = (float)rest * 0x1p-24f;
     return qv_from_bits(sign | qv_bits(subnormal));
+}
+
+/// A row of QV_TYPE_I8_BLOCKS as float32.
+static inline void qv_from_i8_blocks(const uint8_t *row, int64_t count, float *y) {
+    const uint8_t *scales = row + qv_round_up(count, QV_Q_BLOCK);
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t *at = scales + i / QV_Q_BLOCK * 2;
+        y[i] = (float)(row[i] - QV_Q_ZERO) * qv_from_bf16((uint16_t)(at[0] | at[1] << 8));
+    }
 }
 
 /// Cuts `size` bytes, rounded up to lines, off the front of *scratch.

@@ -74,6 +74,8 @@ static plan make_plan(const qv_kernels *kernels, const qv_pool *pool, const qv_l
 size_t qv_tiled_linear_scratch(const qv_kernels *kernels, const qv_pool *pool, const qv_linear_args *args) {
     if (args->count <= 0)
         return 0;
+    if (qv_is_quantized(args->weight->format))
+        return qv_quantized_linear_scratch(kernels, pool, args);
     const plan p = make_plan(kernels, pool, args);
     return p.x_bytes + p.worker_bytes * (size_t)qv_pool_threads(pool);
 }
@@ -147,6 +149,10 @@ static void product_task(void *context, int64_t task, int worker) {
 }
 
 void qv_tiled_linear(const qv_kernels *kernels, qv_pool *pool, const qv_linear_args *args, void *scratch) {
+    if (qv_is_quantized(args->weight->format)) {
+        qv_quantized_linear(kernels, pool, args, scratch);
+        return;
+    }
     plan p = make_plan(kernels, pool, args);
     uint8_t *rest = scratch;
     p.x = qv_take(&rest, p.x_bytes);

@@ -115,7 +115,8 @@ void qv_rotate(const qv_kernels *kernels, qv_pool *pool, int64_t count, float *x
 static void embed_task(void *context, int64_t task, int worker) {
     (void)worker;
     const row_job *job = context;
-    const size_t row_bytes = (size_t)job->columns * (job->type == QV_TYPE_F32 ? 4 : 2);
+    const size_t row_bytes = job->type == QV_TYPE_I8_BLOCKS ? qv_quantized_row_bytes(job->columns)
+                                                            : (size_t)job->columns * (job->type == QV_TYPE_F32 ? 4 : 2);
     FOR_ROWS(job, task, i)
     job->kernels->convert_row(job->table + (size_t)job->index[i] * row_bytes, job->type, job->columns,
                               job->y + i * job->y_stride);

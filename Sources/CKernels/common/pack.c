@@ -9,6 +9,9 @@ int qv_panel_lanes(const qv_kernels *kernels) {
 }
 
 size_t qv_matrix_bytes(const qv_kernels *kernels, qv_weight_format format, int64_t rows, int64_t columns) {
+    if (qv_is_quantized(format))
+        return (size_t)(qv_ceil_div(rows, QV_Q_LANES) * qv_ceil_div(columns, QV_Q_BLOCK)) *
+               qv_quantized_block_bytes(format);
     const int64_t padded_rows = qv_round_up(rows, qv_panel_lanes(kernels));
     return qv_lines((size_t)(padded_rows * qv_padded_k(format, columns)) * qv_weight_size(format));
 }
@@ -22,15 +25,16 @@ typedef struct {
     int lanes;
 } pack_job;
 
-static void to_f32(const uint8_t *source, qv_type type, int64_t count, float *out) {
+void qv_to_f32(const uint8_t *source, qv_type type, int64_t count, float *out) {
     if (type == QV_TYPE_F32) {
         memcpy(out, source, (size_t)count * 4);
         return;
     }
-    uint16_t half[QV_K_BLOCK];
-    memcpy(half, source, (size_t)count * 2);
-    for (int64_t i = 0; i < count; i++)
-        out[i] = type == QV_TYPE_BF16 ? qv_from_bf16(half[i]) : qv_from_f16(half[i]);
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, source + 2 * i, sizeof half);
+        out[i] = type == QV_TYPE_BF16 ? qv_from_bf16(half) : qv_from_f16(half);
+    }
 }
 
 static void to_bf16(const uint8_t *source, qv_type type, int64_t count, uint16_t *out) {
@@ -39,7 +43,7 @@ static void to_bf16(const uint8_t *source, qv_type type, int64_t count, uint16_t
         return;
     }
     float wide[QV_K_BLOCK];
-    to_f32(source, type, count, wide);
+    qv_to_f32(source, type, count, wide);
     for (int64_t i = 0; i < count; i++)
         out[i] = qv_to_bf16(wide[i]);
 }
@@ -71,7 +75,7 @@ static void pack_task(void *context, int64_t task, int worker) {
                 memcpy(block[lane], half, (size_t)(count + 1) / 2 * 4);
             } else {
                 float wide[QV_K_BLOCK];
-                to_f32(from, job->type, count, wide);
+                qv_to_f32(from, job->type, count, wide);
                 memcpy(block[lane], wide, (size_t)count * 4);
             }
         }
@@ -93,6 +97,10 @@ void qv_matrix_pack(const qv_kernels *kernels, qv_pool *pool, qv_weight_format f
                     const void *source, qv_type source_type, int64_t first_row, int64_t count, void *data) {
     if (count <= 0)
         return;
+    if (qv_is_quantized(format)) {
+        qv_quantized_pack(kernels, pool, format, rows, columns, source, source_type, first_row, count, data);
+        return;
+    }
     pack_job job = {.format = format,
                     .rows = rows,
                     .columns = columns,

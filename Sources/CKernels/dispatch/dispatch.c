@@ -50,6 +50,19 @@ static bool avx512bf16_runs(void) {
 }
 #endif
 
+#if defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+static bool dotprod_runs(void) {
+    return getauxval(AT_HWCAP) >> 20 & 1; // HWCAP_ASIMDDP
+}
+#else
+static bool dotprod_runs(void) {
+    return true; // every Apple processor that runs macOS
+}
+#endif
+#endif
+
 static bool always(void) {
     return true;
 }
@@ -66,6 +79,7 @@ static const struct {
     {&qv_kernels_avx512bf16, avx512bf16_runs},
 #elif defined(__aarch64__)
     {&qv_kernels_neon, always}, // part of every 64-bit ARM
+    {&qv_kernels_neondot, dotprod_runs},
 #endif
 };
 

@@ -92,11 +92,21 @@ __attribute__((target("avx512f,avx512bf16"))) static double bf16_512(void) {
 #undef STEP
 }
 
+__attribute__((target("avx512f,avx512vnni"))) static double int8_512(void) {
+    const __m512i a = _mm512_set1_epi32(0x01010101);
+#define STEP(x) _mm512_dpbusd_epi32(x, a, a)
+    CHAIN_LOOP(__m512i, 2 * 64, STEP)
+#undef STEP
+}
+
 double qv_probe_fma(void) {
     return qv_kernels_named("avx512") ? fma_512() : qv_kernels_named("avx2") ? fma_256() : 0;
 }
 double qv_probe_bf16(void) {
     return qv_kernels_named("avx512bf16") ? bf16_512() : 0;
+}
+double qv_probe_int8(void) {
+    return qv_kernels_named("avx512bf16") ? int8_512() : 0; // the table needs VNNI as well
 }
 
 #elif defined(__aarch64__)
@@ -112,12 +122,18 @@ double qv_probe_fma(void) {
 double qv_probe_bf16(void) {
     return 0;
 }
+double qv_probe_int8(void) {
+    return 0;
+}
 
 #else
 double qv_probe_fma(void) {
     return 0;
 }
 double qv_probe_bf16(void) {
+    return 0;
+}
+double qv_probe_int8(void) {
     return 0;
 }
 #endif

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "../common/quantize.inc"
+
 /// What products see of an activation.
 static float rounded(qv_weight_format format, float x) {
     return format == QV_WEIGHT_BF16 ? qv_from_bf16(qv_to_bf16(x)) : x;
@@ -17,6 +19,8 @@ static float stored(qv_weight_format format, const void *data, int64_t i) {
 
 // ------------------------------------------------------------------------------------------------ products
 
+enum { QUANTIZED_X_BYTES = QV_Q_BLOCK + QV_Q_X_EXTRA };
+
 static float dot_row(const qv_matrix *matrix, int64_t row, const float *x) {
     const int64_t start = row * qv_padded_k(matrix->format, matrix->columns);
     float sum = 0;
@@ -25,13 +29,54 @@ static float dot_row(const qv_matrix *matrix, int64_t row, const float *x) {
     return matrix->bias ? sum + matrix->bias[row] : sum;
 }
 
+/// One value of a quantised weight, without its scale.
+static int quantized_at(const qv_matrix *matrix, const uint8_t *block, int lane, int i) {
+    if (matrix->format == QV_WEIGHT_I8)
+        return block[i / 4 * 4 * QV_Q_LANES + 4 * lane + i % 4] - QV_Q_ZERO;
+    const int pair = block[i / 8 * 4 * QV_Q_LANES + 4 * lane + i % 4];
+    const int part = block[QV_I4_VALUES + i / QV_Q_PART * QV_Q_LANES + lane];
+    return (part & 15) * ((i % 8 < 4 ? pair & 15 : pair >> 4) - (part >> 4));
+}
+
+/// The sum in one block is exact, so its order does not matter; blocks follow in order.
+static float quantized_dot_row(const qv_matrix *matrix, int64_t row, const uint8_t *x) {
+    const int64_t blocks = qv_ceil_div(matrix->columns, QV_Q_BLOCK);
+    const size_t block_bytes = qv_quantized_block_bytes(matrix->format);
+    const uint8_t *block = (const uint8_t *)matrix->data + (size_t)(row / QV_Q_LANES * blocks) * block_bytes;
+    const int lane = (int)(row % QV_Q_LANES);
+    float sum = 0;
+    for (int64_t b = 0; b < blocks; b++, block += block_bytes, x += QUANTIZED_X_BYTES) {
+        int32_t dot = 0;
+        for (int i = 0; i < QV_Q_BLOCK; i++)
+            dot += quantized_at(matrix, block, lane, i) * ((const int8_t *)x)[i];
+        float x_scale;
+        uint16_t scale;
+        memcpy(&x_scale, x + QV_Q_BLOCK, sizeof x_scale);
+        memcpy(&scale, block + block_bytes - 2 * (size_t)(QV_Q_LANES - lane), sizeof scale);
+        sum = fmaf((float)dot, qv_from_bf16(scale) * x_scale, sum);
+    }
+    return matrix->bias ? sum + matrix->bias[row] : sum;
+}
+
+typedef struct {
+    const qv_linear_args *args;
+    const uint8_t *quantized; // rows of x, in the quantised formats
+} linear_job;
+
+static float product(const linear_job *job, const qv_matrix *matrix, int64_t row, int64_t i) {
+    if (job->quantized == NULL)
+        return dot_row(matrix, row, job->args->x + i * job->args->x_stride);
+    const int64_t blocks = qv_ceil_div(matrix->columns, QV_Q_BLOCK);
+    return quantized_dot_row(matrix, row, job->quantized + (size_t)(i * blocks) * QUANTIZED_X_BYTES);
+}
+
 static void linear_task(void *context, int64_t row, int worker) {
     (void)worker;
-    const qv_linear_args *args = context;
+    const linear_job *job = context;
+    const qv_linear_args *args = job->args;
     for (int64_t i = 0; i < args->count; i++) {
-        const float *x = args->x + i * args->x_stride;
         float *y = args->y + i * args->y_stride + row;
-        const float value = dot_row(args->weight, row, x);
+        const float value = product(job, args->weight, row, i);
         switch (args->epilogue) {
         case QV_EPILOGUE_NONE:
             *y = value;
@@ -43,7 +88,7 @@ static void linear_task(void *context, int64_t row, int worker) {
             *y = 0.5f * value * (1 + erff(value * 0x1.6a09e6p-1f));
             break;
         case QV_EPILOGUE_SWIGLU: {
-            const float gate = dot_row(args->gate, row, x);
+            const float gate = product(job, args->gate, row, i);
             *y = gate / (1 + expf(-gate)) * value;
             break;
         }
@@ -52,14 +97,24 @@ static void linear_task(void *context, int64_t row, int worker) {
 }
 
 static size_t linear_scratch(const qv_kernels *kernels, const qv_pool *pool, const qv_linear_args *args) {
-    (void)kernels, (void)pool, (void)args;
-    return 0;
+    (void)kernels, (void)pool;
+    return qv_is_quantized(args->weight->format)
+               ? (size_t)(args->count * qv_ceil_div(args->weight->columns, QV_Q_BLOCK)) * QUANTIZED_X_BYTES
+               : 0;
 }
 
 static void linear(const qv_kernels *kernels, qv_pool *pool, const qv_linear_args *args, void *scratch) {
-    (void)kernels, (void)scratch;
-    qv_linear_args copy = *args;
-    qv_pool_run(pool, args->weight->rows, linear_task, &copy);
+    (void)kernels;
+    linear_job job = {.args = args};
+    if (qv_is_quantized(args->weight->format)) {
+        job.quantized = scratch;
+        const int64_t blocks = qv_ceil_div(args->weight->columns, QV_Q_BLOCK);
+        for (int64_t i = 0; i < args->count; i++) {
+            const float *x = args->x + i * args->x_stride;
+            quantize_rows(1, args->weight->columns, &x, (uint8_t *)scratch + (size_t)(i * blocks) * QUANTIZED_X_BYTES);
+        }
+    }
+    qv_pool_run(pool, args->weight->rows, linear_task, &job);
 }
 
 // ------------------------------------------------------------------------------------------------ attention
@@ -228,6 +283,10 @@ static void convert_row(const void *source, qv_type type, int64_t count, float *
         memcpy(y, from, (size_t)count * sizeof(float));
         return;
     }
+    if (type == QV_TYPE_I8_BLOCKS) {
+        qv_from_i8_blocks(from, count, y);
+        return;
+    }
     for (int64_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, from + 2 * i, sizeof half);
@@ -266,6 +325,8 @@ const qv_kernels qv_kernels_generic = {
     .kv_append = kv_append,
     .cached_attention_scratch = cached_attention_scratch,
     .cached_attention = cached_attention,
+    .quantize_weights_i8 = quantize_weights_i8,
+    .quantize_weights_i4 = quantize_weights_i4,
     .rms_norm_row = rms_norm_row,
     .rotate_row = rotate_row,
     .convert_row = convert_row,

@@ -32,7 +32,7 @@ void qv_pool_set_active(qv_pool *pool, bool active);
 typedef struct qv_kernels qv_kernels;
 
 /// The fastest table this processor can run, or the one that QWENVL_ISA names
-/// (generic, avx2, avx512, avx512bf16, neon). NULL when QWENVL_ISA names one that cannot run here.
+/// (generic, avx2, avx512, avx512bf16, neon, neondot). NULL when QWENVL_ISA names one that cannot run here.
 const qv_kernels *qv_kernels_best(void);
 /// The table of that name, NULL when it is unknown or this processor cannot run it.
 const qv_kernels *qv_kernels_named(const char *name);
@@ -42,12 +42,20 @@ const char *qv_kernels_name(const qv_kernels *kernels);
 
 // ----------------------------------------------------------------------------------------------- matrices
 
-typedef enum { QV_TYPE_F32 = 0, QV_TYPE_BF16 = 1, QV_TYPE_F16 = 2 } qv_type;
+/// I8_BLOCKS: rows of bytes (value + 128) padded to whole blocks of QV_QUANTIZED_BLOCK, then one bfloat16 scale for each
+/// block (qv_quantize_rows makes them).
+typedef enum { QV_TYPE_F32 = 0, QV_TYPE_BF16 = 1, QV_TYPE_F16 = 2, QV_TYPE_I8_BLOCKS = 3 } qv_type;
+
+/// Inputs that share a scale, in weights and activations of the quantised formats.
+#define QV_QUANTIZED_BLOCK 128
 
 /// Formats of packed weights, which also set the arithmetic of the product.
 /// F32: everything float32. BF16: activations are rounded to bfloat16 (nearest even) on their way in,
 /// products accumulate in float32.
-typedef enum { QV_WEIGHT_F32 = 0, QV_WEIGHT_BF16 = 1 } qv_weight_format;
+/// I8, I4: weights of 8 or 4 bits; activations are rounded to 8 bits on their way in, each block of a row by its own
+/// largest value. Sums within a block are exact integers, over blocks float32. Their layout is the same in all tables
+/// (docs/formats.md), so it may lie in a file.
+typedef enum { QV_WEIGHT_F32 = 0, QV_WEIGHT_BF16 = 1, QV_WEIGHT_I8 = 2, QV_WEIGHT_I4 = 3 } qv_weight_format;
 
 /// A packed weight W [rows, columns] of y = x Wᵀ + bias: rows = outputs, columns = inputs.
 typedef struct {
@@ -64,6 +72,10 @@ size_t qv_matrix_bytes(const qv_kernels *kernels, qv_weight_format format, int64
 /// Rows past the last (padding up to whole panels) are zeroed by the call that packs the last row.
 void qv_matrix_pack(const qv_kernels *kernels, qv_pool *pool, qv_weight_format format, int64_t rows, int64_t columns,
                     const void *source, qv_type source_type, int64_t first_row, int64_t count, void *data);
+
+/// Fills a packed matrix with random values of the size that trained weights have: for measuring shapes.
+void qv_matrix_fill(const qv_kernels *kernels, qv_pool *pool, qv_weight_format format, int64_t rows, int64_t columns,
+                    uint64_t seed, void *data);
 
 typedef enum {
     QV_EPILOGUE_NONE = 0,  // y = x Wᵀ + bias
@@ -102,6 +114,12 @@ void qv_rotate(const qv_kernels *kernels, qv_pool *pool, int64_t count, float *x
 /// alignment.
 void qv_embed(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *ids, const void *table,
               qv_type type, int64_t columns, float *y, int64_t y_stride);
+
+/// Bytes of a row of QV_TYPE_I8_BLOCKS.
+size_t qv_quantized_row_bytes(int64_t columns);
+/// Rounds rows of float32 to QV_TYPE_I8_BLOCKS, one after another.
+void qv_quantize_rows(const qv_kernels *kernels, qv_pool *pool, int64_t count, int64_t columns, const float *x,
+                      int64_t x_stride, void *out);
 
 /// y[i] = x[index[i]]
 void qv_gather_rows(const qv_kernels *kernels, qv_pool *pool, int64_t count, const int32_t *index, int64_t columns,

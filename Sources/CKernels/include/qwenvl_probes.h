@@ -13,6 +13,8 @@ double qv_probe_read(void);
 double qv_probe_fma(void);
 /// bfloat16 dot products in registers, 10^9 operations a second; 0 where there is no such instruction.
 double qv_probe_bf16(void);
+/// Dot products of bytes in registers, 10^9 operations a second; 0 where there is no such instruction.
+double qv_probe_int8(void);
 
 #ifdef __cplusplus
 }

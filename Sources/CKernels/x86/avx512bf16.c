@@ -15,6 +15,10 @@
 // 28 accumulators, two vectors of weights and a broadcast: 31 of 32 registers.
 #define QV_F32_ROWS 14
 #define QV_BF16_ROWS 14
+// The same in bytes. In 4 bits steps and offsets of two parts, and what is being unpacked, need registers too.
+#define QV_I8_ROWS 14
+#define QV_I4_ROWS 8
+#define QV_DOT_BYTES
 #define QV_BF16_DOT
 #define QV_OWN_TO_BF16
 #define QV_OWN_PAIR_BF16
@@ -47,6 +51,10 @@ static inline __attribute__((always_inline)) own_vf scale_by_power(own_vf x, own
 }
 
 #include "../common/simd.inc"
+
+QV_INLINE vi dot_bytes(vi sum, vu w, vi x) {
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
+}
 #include "../common/isa.inc"
 
 #pragma clang attribute pop

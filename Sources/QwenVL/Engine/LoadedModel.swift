@@ -21,6 +21,24 @@ struct LoadedModel: Sendable {
     let generation: GenerationConfig
 }
 
+extension EngineOptions {
+    var formats: QwenVLModel.Formats {
+        QwenVLModel.Formats(
+            text: weights.format, vision: (visionWeights ?? (weights == .int4 ? .int8 : weights)).format)
+    }
+}
+
+extension EngineOptions.Weights {
+    var format: WeightFormat {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .int8: .int8
+        case .int4: .int4
+        }
+    }
+}
+
 /// Loads on the thread that will compute: packing uses the same workers as products do.
 actor ModelLoader {
     private let thread: ComputeThread
@@ -36,12 +54,11 @@ actor ModelLoader {
         let config = try directory.modelConfig(weights: index)
         let generation = try directory.generationConfig()
         let backend = try makeBackend(options)
-        let format: WeightFormat = options.weights == .float32 ? .float32 : .bfloat16
         backend.setActive(true)
         defer { backend.setActive(false) }
         let model = try QwenVLModel(
             config: config, weights: WeightReader(index), backend: backend,
-            formats: .init(text: format, vision: format)
+            formats: options.formats
         ) { done, total in progress?(LoadProgress(bytesDone: done, bytesTotal: total)) }
         return LoadedModel(model: model, backend: backend, generation: generation)
     }

@@ -12,13 +12,13 @@ struct TextDecoder: Sendable {
 
     /// - Parameter loader: at `model`.
     init(config: ModelConfig.Text, loader: WeightLoader, head headLoader: WeightLoader) throws {
-        let table = try loader["embed_tokens"].tensor("weight", shape: [config.vocabularySize, config.hiddenSize])
-        embedding = loader.backend.makeEmbeddingTable(table)
+        let table = try loader.embedding("embed_tokens", rows: config.vocabularySize, columns: config.hiddenSize)
+        embedding = table.table
         layers = try (0..<config.layers).map { index in
             return try loader["layers"][index].module { try DecoderLayer(index: index, config: config, loader: $0) }
         }
         norm = try loader.norm("norm", count: config.hiddenSize)
-        head = try headLoader.head(tiedTo: config.tiesWordEmbeddings ? table : nil, config: config)
+        head = try headLoader.head(tiedTo: config.tiesWordEmbeddings ? table.source : nil, config: config)
         mrope = MRoPE(config: config)
         epsilon = Float(config.rmsNormEpsilon)
     }

@@ -11,7 +11,7 @@ struct VisionBlock: Sendable {
     private let up: any Weight
     private let down: any Weight
     private let heads: HeadLayout
-    private let format: WeightFormat
+    private let format: AttentionFormat
     private let epsilon: Float
 
     init(config: ModelConfig.Vision, loader: WeightLoader) throws {
@@ -26,7 +26,7 @@ struct VisionBlock: Sendable {
         up = try mlp.linear("up_proj", rows: ffn, columns: hidden, bias: .present)
         down = try mlp.linear("down_proj", rows: hidden, columns: ffn, bias: .present)
         heads = HeadLayout(heads: config.heads, size: config.headSize)
-        format = loader.format
+        format = loader.format.attention
         epsilon = Float(config.rmsNormEpsilon)
     }
 

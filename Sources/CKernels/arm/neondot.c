@@ -1,0 +1,31 @@
+// NEON with the dot product of bytes (Armv8.2; Apple silicon, Graviton 2 and later).
+#if defined(__aarch64__)
+#include "../common/kernels.h"
+
+#include <arm_neon.h>
+#include <math.h>
+#include <string.h>
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+#define QV_LANES 4
+#define QV_VECTORS 4
+// 24 accumulators, four vectors of weights and a broadcast: 29 of 32 registers.
+#define QV_F32_ROWS 6
+#define QV_BF16_ROWS 6
+#define QV_I8_ROWS 6
+#define QV_I4_ROWS 4
+#define QV_DOT_SIGNED
+#define QV_TABLE qv_kernels_neondot
+#define QV_TABLE_NAME "neondot"
+
+#include "../common/simd.inc"
+
+QV_INLINE vi dot_bytes(vi sum, vu w, vi x) {
+    return (vi)vdotq_s32((int32x4_t)sum, (int8x16_t)w, (int8x16_t)x);
+}
+
+#include "../common/isa.inc"
+
+#pragma clang attribute pop
+#endif
