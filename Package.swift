@@ -61,10 +61,14 @@ let package = Package(
                 "QwenVLModel", "VisionInput", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint", "TensorCore",
             ],
             swiftSettings: swift),
+        // Held-out questions, and what answers are worth.
+        .target(name: "Evaluation", dependencies: ["QwenVL", "ChatTemplate"], swiftSettings: swift),
         // Named apart from QwenVL by more than case: file systems that ignore case would join the two.
         .executableTarget(
             name: "QwenVLCommand",
-            dependencies: ["QwenVL", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "QwenVL", "Evaluation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swift),
         .executableTarget(
             name: "kernel-benchmark",
@@ -91,6 +95,8 @@ let package = Package(
         .testTarget(
             name: "CheckpointTests", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend", "TensorCore"], swiftSettings: swift),
+        .testTarget(
+            name: "EvaluationTests", dependencies: ["Evaluation", "QwenVL"], swiftSettings: swift),
         .testTarget(
             name: "QwenVLTests",
             dependencies: [

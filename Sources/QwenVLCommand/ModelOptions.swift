@@ -46,22 +46,8 @@ struct ModelOptions: ParsableArguments {
     static func directory(named model: String?) throws -> String {
         if let model { return model }
         if let named = ProcessInfo.processInfo.environment["QWENVL_MODEL"], !named.isEmpty { return named }
-        for place in demoPlaces where FileManager.default.fileExists(atPath: place + "/config.json") {
-            return place
-        }
+        if let demo = SuppliedFolder.find("Models/demo", holding: "config.json") { return demo }
         throw ValidationError("no model: name one with --model DIR, or set QWENVL_MODEL")
-    }
-
-    /// The demo model lies in the repository; the program may run from there, or from its build folder.
-    private static var demoPlaces: [String] {
-        var places = ["Models/demo"]
-        if var folder = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent() {
-            for _ in 0..<4 {
-                places.append(folder.appending(path: "Models/demo").path)
-                folder.deleteLastPathComponent()
-            }
-        }
-        return places
     }
 
     /// Loads the model, showing how far it has come.
@@ -72,5 +58,19 @@ struct ModelOptions: ParsableArguments {
         return try await Engine.load(directory, options: options) { progress in
             line.show("loading \(directory): \(Int(progress.fraction * 100)) %")
         }
+    }
+}
+
+/// Folders of the repository; the program may run from there, or from its build folder.
+enum SuppliedFolder {
+    static func find(_ name: String, holding file: String) -> String? {
+        var places = [name]
+        if var folder = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent() {
+            for _ in 0..<4 {
+                places.append(folder.appending(path: name).path)
+                folder.deleteLastPathComponent()
+            }
+        }
+        return places.first { FileManager.default.fileExists(atPath: "\($0)/\(file)") }
     }
 }

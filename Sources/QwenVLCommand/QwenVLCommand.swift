@@ -23,7 +23,8 @@ struct QwenVLCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, ChatCommand.self, GenerateCommand.self, ProcessCommand.self, InspectCommand.self,
+            RunCommand.self, ChatCommand.self, GenerateCommand.self, EvalCommand.self, ProcessCommand.self,
+            InspectCommand.self,
         ])
 
     static func main() async {
