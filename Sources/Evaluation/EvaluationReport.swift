@@ -22,6 +22,18 @@ package struct EvaluationReport: Sendable, Encodable {
             case meanIoU = "mean_iou"
             case json, seconds
         }
+
+        init(_ task: String, _ scores: [Score], seconds: Double) {
+            let overlaps = scores.flatMap(\.overlaps)
+            let json = scores.compactMap(\.isJSON)
+            self.task = task
+            items = scores.count
+            score = scores.map(\.earned).reduce(0, +) / max(1, scores.map(\.possible).reduce(0, +))
+            right = Double(scores.count(where: \.isRight)) / Double(max(1, scores.count))
+            meanIoU = overlaps.isEmpty ? nil : overlaps.reduce(0, +) / Double(overlaps.count)
+            self.json = json.isEmpty ? nil : Double(json.count { $0 }) / Double(json.count)
+            self.seconds = seconds
+        }
     }
 
     /// One answer.
@@ -57,8 +69,11 @@ package struct EvaluationReport: Sendable, Encodable {
     package let suite: String
     package let model: String
     package let weights: String
-    package var tasks: [Task] = []
-    package var answers: [Answer] = []
+    package private(set) var tasks: [Task] = []
+    package private(set) var answers: [Answer] = []
+    private var everything: [Score] = []
+
+    private enum CodingKeys: String, CodingKey { case suite, model, weights, tasks, answers }
 
     package init(suite: String, model: String, weights: String) {
         self.suite = suite
@@ -69,17 +84,13 @@ package struct EvaluationReport: Sendable, Encodable {
     /// Adds a task's row and its answers.
     package mutating func add(_ task: String, _ results: [(answer: Answer, score: Score)], seconds: Double) {
         let scores = results.map(\.score)
-        let overlaps = scores.flatMap(\.overlaps)
-        let json = scores.compactMap(\.isJSON)
-        tasks.append(
-            Task(
-                task: task, items: scores.count,
-                score: scores.map(\.earned).reduce(0, +) / max(1, scores.map(\.possible).reduce(0, +)),
-                right: Double(scores.count(where: \.isRight)) / Double(max(1, scores.count)),
-                meanIoU: overlaps.isEmpty ? nil : overlaps.reduce(0, +) / Double(overlaps.count),
-                json: json.isEmpty ? nil : Double(json.count { $0 }) / Double(json.count), seconds: seconds))
+        tasks.append(Task(task, scores, seconds: seconds))
         answers += results.map(\.answer)
+        everything += scores
     }
+
+    /// All tasks in one row.
+    package var total: Task { Task("all", everything, seconds: tasks.map(\.seconds).reduce(0, +)) }
 
     /// The heading of the table; its columns are as wide as those of ``row(_:)``.
     package static let heading = line(["task", "items", "score", "right", "mean IoU", "JSON", "seconds"])

@@ -71,7 +71,8 @@ package struct EvaluationSuite: Sendable {
 
     private func source(_ file: String, of item: Item) throws(InputError) -> MediaSource {
         guard let data = media[file] else {
-            throw InputError(field: "\(name)/suite.json, \(item.id)", expected: "a file of media.tar", found: "\"\(file)\"")
+            throw InputError(
+                field: "\(name)/suite.json, \(item.id)", expected: "a file of media.tar", found: "\"\(file)\"")
         }
         return .data(data)
     }

@@ -27,6 +27,8 @@ struct CompletionRecord: Encodable {
     let logprobs: [Logprob]?
     let timings: Timings
     let pictures: [PictureReport]
+    /// Boxes, points, times and actions that the answer names; nil where it names none.
+    let grounding: GroundedAnswer?
 
     init(_ completion: Completion, engine: Engine) {
         text = completion.text
@@ -45,5 +47,7 @@ struct CompletionRecord: Encodable {
         }
         timings = completion.timings
         pictures = completion.pictures
+        let grounding = completion.grounding
+        self.grounding = grounding.isEmpty ? nil : grounding
     }
 }

@@ -49,7 +49,8 @@ struct EvalCommand: AsyncParsableCommand {
         else { throw ValidationError("--suite: the folder Models/demo-eval is not beside this program") }
         let questions = try EvaluationSuite(folder: folder)
         for name in task where !questions.tasks.contains(name) {
-            throw ValidationError("--task: expected one of \(questions.tasks.joined(separator: ", ")), found \"\(name)\"")
+            throw ValidationError(
+                "--task: expected one of \(questions.tasks.joined(separator: ", ")), found \"\(name)\"")
         }
         let tasks = task.isEmpty ? questions.tasks : questions.tasks.filter(task.contains)
         var options = model.engineOptions(pictures)
@@ -67,7 +68,11 @@ struct EvalCommand: AsyncParsableCommand {
             progress.clear()
             if !json { try print(report.tasks[report.tasks.count - 1], results) }
         }
-        if json { try Terminal.out(JSONOutput.encode(report) + "\n") }
+        if json {
+            try Terminal.out(JSONOutput.encode(report) + "\n")
+        } else if tasks.count > 1 {
+            try Terminal.out(EvaluationReport.row(report.total) + "\n")
+        }
     }
 
     /// As many questions at a time as make a batch: the next is asked as soon as one is answered.

@@ -9,8 +9,9 @@ struct GenerateCommand: AsyncParsableCommand {
         discussion: """
             The file holds one conversation (a list of messages as on the model card) or a list of conversations; - is \
             standard input. With --json the result is a list with one object per conversation: text, token_ids, \
-            prompt_token_ids, finish_reason, usage, logprobs, timings, pictures. Log-probabilities are those of the \
-            raw distribution, before any sampling parameter.
+            prompt_token_ids, finish_reason, usage, logprobs, timings, pictures, and grounding: the boxes, points, \
+            times and screen actions that the answer names, in pixels of the picture as given (original) and as the \
+            model saw it (seen). Log-probabilities are those of the raw distribution, before any sampling parameter.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

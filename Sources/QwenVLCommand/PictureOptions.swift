@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import QwenVL
 
 /// How pictures are prepared.
@@ -38,5 +39,28 @@ struct ImageArguments: ParsableArguments {
 
     static func message(_ text: String, images: [String]) -> ChatMessage {
         images.isEmpty ? .user(text) : .user(images.map { .image(path: $0) } + [.text(text)])
+    }
+}
+
+/// A video that is a folder of pictures.
+struct FrameArguments: ParsableArguments {
+    @Option(help: "A folder of pictures that are a video's frames, in the order of their names.")
+    var frames: String?
+
+    @Option(help: "How many of the frames there are to a second (default: 2).")
+    var fps: Double?
+
+    func validate() throws {
+        if fps != nil, frames == nil { throw ValidationError("--fps: there are no --frames") }
+        if let fps, !(fps > 0) { throw ValidationError("--fps: expected a positive number, found \(fps)") }
+    }
+
+    func parts() throws -> [ContentPart] {
+        guard let frames else { return [] }
+        let names = try? FileManager.default.contentsOfDirectory(atPath: frames).filter { !$0.hasPrefix(".") }
+        guard let names, !names.isEmpty else {
+            throw InputError(field: "--frames", expected: "a folder of pictures", found: "\"\(frames)\"")
+        }
+        return [.video(frames: names.sorted().map { .path("\(frames)/\($0)") }, fps: fps)]
     }
 }

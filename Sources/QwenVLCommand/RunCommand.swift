@@ -9,10 +9,12 @@ struct RunCommand: AsyncParsableCommand {
             The answer streams to standard output; a line of statistics follows on standard error.
 
               qwenvl run --image invoice.png "What is the total?"
+              qwenvl run --frames folder --fps 2 "What moves?"
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Pictures") var images: ImageArguments
+    @OptionGroup(title: "Pictures") var video: FrameArguments
     @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
@@ -27,8 +29,9 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let engine = try await model.load(model.engineOptions(pictures))
-        let messages =
-            (system.map { [ChatMessage.system($0)] } ?? []) + [ImageArguments.message(prompt, images: images.image)]
+        let media = try images.image.map { ContentPart.image(path: $0) } + video.parts()
+        let question = media.isEmpty ? ChatMessage.user(prompt) : .user(media + [.text(prompt)])
+        let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [question]
         let completion = try await AnswerPrinter.print(messages, engine: engine, options: sampling.generationOptions)
         if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
     }

@@ -53,15 +53,20 @@ import Testing
     }
 
     @Test func fieldsCountOneByOne() throws {
-        let question = try item("fields", "```json\n{\n\t\"company\": \"Oak Press\",\n\t\"items\": [{\"name\": \"Tea\", \"price\": \"2.50\"}]\n}\n```")
+        let question = try item(
+            "fields",
+            "```json\n{\n\t\"company\": \"Oak Press\",\n\t\"items\": [{\"name\": \"Tea\", \"price\": \"2.50\"}]\n}\n```"
+        )
         #expect(Score(question.answer, to: question) == Score(earned: 3, possible: 3, isJSON: true))
-        let wrong = Score("{\"company\": \"Oak Press\", \"items\": [{\"name\": \"Tea\", \"price\": \"2.60\"}]}", to: question)
+        let wrong = Score(
+            "{\"company\": \"Oak Press\", \"items\": [{\"name\": \"Tea\", \"price\": \"2.60\"}]}", to: question)
         #expect(wrong.earned == 2 && wrong.possible == 3)
         #expect(Score("no idea", to: question) == Score(earned: 0, possible: 3, isJSON: false))
     }
 
     @Test func tablesCountByCell() throws {
-        let table = "```html\n<html><body>\n<h2 data-bbox=\"0 0 9 9\">Title</h2>\n<table data-bbox=\"0 10 50 60\">\n"
+        let table =
+            "```html\n<html><body>\n<h2 data-bbox=\"0 0 9 9\">Title</h2>\n<table data-bbox=\"0 10 50 60\">\n"
             + "<tr><th>Item</th><th>Price</th></tr>\n<tr><td>Tea</td><td>2.50</td></tr>\n</table>\n</body></html>\n```"
         let question = try item("html", table)
         #expect(Score(table, to: question) == Score(earned: 5, possible: 5, overlaps: [1, 1]))
@@ -77,7 +82,8 @@ import Testing
         #expect(Score("The given query happens in 0.5 - 4.5 seconds.", to: span).isRight)
         #expect(!Score("The given query happens in 0.5 - 4.6 seconds.", to: span).isRight)
         #expect(!Score("At 1.0 seconds.", to: span).isRight)
-        let event = "{\"start_time\": \"00:01.00\", \"end_time\": \"00:02.00\", \"description\": \"A star is visible.\"}"
+        let event =
+            "{\"start_time\": \"00:01.00\", \"end_time\": \"00:02.00\", \"description\": \"A star is visible.\"}"
         let events = try item("events", "```json\n[\(event)]\n```")
         #expect(Score("[\(event.replacing("02.00", with: "02.40"))]", to: events).isRight)
         #expect(!Score("[\(event.replacing("star", with: "ring"))]", to: events).isRight)

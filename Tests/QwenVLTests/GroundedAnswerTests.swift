@@ -52,7 +52,8 @@ import Testing
         let json = GroundedAnswer(parsing: "{\"point_2d\": [10, 20.5], \"label\": \"cup\"}")
         #expect(json.points == [.init(seen: PixelPoint(x: 10, y: 20.5), original: nil, label: "cup")])
         let tags = GroundedAnswer(
-            parsing: #"<points x1="1" y1="2" x2="3" y2="4" alt="cups">cups</points> and <point x="5" y="6">a pen</point>"#)
+            parsing:
+                #"<points x1="1" y1="2" x2="3" y2="4" alt="cups">cups</points> and <point x="5" y="6">a pen</point>"#)
         #expect(tags.points.map(\.label) == ["cups", "cups", "a pen"])
         #expect(tags.points.map(\.seen.x) == [1, 3, 5])
     }
@@ -130,7 +131,10 @@ import Testing
     }
 
     @Test func anythingIsReadWithoutHarm() {
-        let pieces = ["[", "{", "\"bbox_2d\"", ":", "1", ",", "]", "}", "\\", "<tool_call>", "<points x1=", "é", "\"", "-", "9e999"]
+        let pieces = [
+            "[", "{", "\"bbox_2d\"", ":", "1", ",", "]", "}", "\\", "<tool_call>", "<points x1=", "é", "\"", "-",
+            "9e999",
+        ]
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
             let text = (0..<Int.random(in: 0...24, using: &random)).map { _ in pieces.randomElement(using: &random)! }
@@ -142,7 +146,9 @@ import Testing
     }
 
     @Test func overlapIsSymmetric() {
-        let (a, b) = (PixelBox(left: 0, top: 0, right: 10, bottom: 10), PixelBox(left: 5, top: 0, right: 15, bottom: 10))
+        let (a, b) = (
+            PixelBox(left: 0, top: 0, right: 10, bottom: 10), PixelBox(left: 5, top: 0, right: 15, bottom: 10)
+        )
         #expect(a.intersectionOverUnion(b) == 50.0 / 150)
         #expect(b.intersectionOverUnion(a) == 50.0 / 150)
         #expect(a.intersectionOverUnion(a) == 1)

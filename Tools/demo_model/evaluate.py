@@ -1,96 +1,71 @@
-"""Asks Transformers 4.49.0 about held-out pictures and prints a table: exact answers per task.
+"""Compares what `qwenvl eval` answers with Transformers 4.49.0, token by token, in float32.
 
-    evaluate.py CHECKPOINT_DIR [--count 300] [--wrong]
-Greedy, float32, with the checkpoint's repetition penalty; the pictures' seeds are never trained on.
+    evaluate.py ../../Models/demo --qwenvl ../../.build/release/qwenvl [--limit 3] [--task NAME ...]
+Both are greedy, with the checkpoint's repetition penalty. Exits with 1 where an answer differs.
 """
 import argparse
+import io
 import json
-import random
-import time
+import subprocess
+import sys
+import tarfile
 
 import torch
-from qwen_vl_utils import process_vision_info
-from transformers import (AutoTokenizer, GenerationConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor,
-                          Qwen2VLImageProcessor)
+from PIL import Image
 
-import draw
-import tasks
-
-BATCH = 25  # conversations at once
-
-class Reference:
-    """The reference model as its card uses it."""
-
-    def __init__(self, folder, dtype=torch.float32):
-        self.model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            folder, torch_dtype=dtype, attn_implementation="eager").eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        template = json.load(open(f"{folder}/chat_template.json"))["chat_template"]
-        self.processor = Qwen2_5_VLProcessor(Qwen2VLImageProcessor.from_pretrained(folder), self.tokenizer,
-                                             chat_template=template)
-        self.generation = GenerationConfig.from_pretrained(folder)
-
-    def inputs(self, conversations):
-        """conversations: (system, earlier turns, question, image or None); padded on the left."""
-        texts, images = [], []
-        for system, turns, question, image in conversations:
-            messages = [dict(role="system", content=system)]
-            for i, (asked, answer) in enumerate([*turns, (question, None)]):
-                parts = [dict(type="image", image=image)] if i == 0 and image is not None else []
-                messages.append(dict(role="user", content=parts + [dict(type="text", text=asked)]))
-                if answer is not None:
-                    messages.append(dict(role="assistant", content=answer))
-            texts.append(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-            images += process_vision_info(messages)[0] or []
-        return self.processor(text=texts, images=images or None, padding=True, return_tensors="pt")
-
-    def answers(self, questions):
-        """questions: (question, image or None), each asked alone; greedy, with the checkpoint's penalty."""
-        inputs = self.inputs([(tasks.SYSTEM, [], question, image) for question, image in questions])
-        with torch.no_grad():
-            out = self.model.generate(**inputs, max_new_tokens=64, do_sample=False, temperature=None,
-                                      repetition_penalty=self.generation.repetition_penalty)
-        return self.tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
+from reference import Reference
+from sample import Clip, Picture, Sample
 
 
-def held_out(task, things, i):
-    """One picture with one question about it: (image, question, answer)."""
-    rng = random.Random(f"held-out/{task}/{things}/{i}")
-    scene = draw.pick_scene(rng, things=things)
-    question, answer = tasks.TASKS[task](rng, scene)
-    return draw.render(rng, scene), question, answer
+class Suite:
+    """The questions of heldout.py."""
+
+    def __init__(self, folder):
+        with open(f"{folder}/suite.json", encoding="utf-8") as file:
+            self.items = {item["id"]: item for item in json.load(file)["items"]}
+        self.archive = tarfile.open(f"{folder}/media.tar")
+
+    def picture(self, name):
+        return Image.open(io.BytesIO(self.archive.extractfile(name).read())).convert("RGB")
+
+    def sample(self, item):
+        media = [Picture(self.picture(name)) for name in item.get("images", [])]
+        if "frames" in item:
+            media.append(Clip([self.picture(name) for name in item["frames"]], item["fps"]))
+        return Sample(item["task"], [(item["question"], "")], media, item.get("system", Sample.system))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--count", type=int, default=300, help="pictures per row of the table")
-    parser.add_argument("--tasks", nargs="*", default=list(tasks.TASKS))
-    parser.add_argument("--wrong", action="store_true", help="print the wrong answers")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--qwenvl", required=True, help="the program")
+    parser.add_argument("--suite", default="../../Models/demo-eval")
+    parser.add_argument("--limit", type=int, default=3, help="questions of each task")
+    parser.add_argument("--task", nargs="*", default=[])
     a = parser.parse_args()
+    command = [a.qwenvl, "eval", "--suite", a.suite, "--model", a.model, "--weights", "float32", "--json",
+               "--limit", str(a.limit), *[word for name in a.task for word in ("--task", name)]]
+    answers = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["answers"]
     torch.set_num_threads(1)
-    reference = Reference(a.model, getattr(torch, a.dtype))
-    began = time.time()
-    print("| task | one shape | two shapes |\n|---|---|---|")
-    for task in a.tasks:
-        shares = []
-        for things in (1, 2):
-            right = 0
-            for start in range(0, a.count, BATCH):
-                asked = [held_out(task, things, i) for i in range(start, min(start + BATCH, a.count))]
-                said = reference.answers([(question, image) for image, question, _ in asked])
-                right += sum(s == answer for s, (_, _, answer) in zip(said, asked))
-                for s, (image, question, answer) in zip(said, asked):
-                    if a.wrong and s != answer:
-                        print(f"    {image.size} {question} -> {s}  (right: {answer})")
-            shares.append(f"{100 * right / a.count:.1f} %")
-        print(f"| {task} | {shares[0]} | {shares[1]} |", flush=True)
-    talk = [(question, answer) for asked, answer in tasks.TALK for question in asked]
-    said = reference.answers([(question, None) for question, _ in talk])
-    right = sum(s == answer for s, (_, answer) in zip(said, talk))
-    print(f"| talk without a picture | {100 * right / len(talk):.1f} % | |")
-    print(f"{a.count} pictures per figure, {time.time() - began:.0f} s")
+    suite, reference = Suite(a.suite), Reference(a.model)
+    counts, tokens = {}, 0
+    for answer in answers:
+        item = suite.items[answer["id"]]
+        wanted = reference.tokens(suite.sample(item))
+        same = answer["token_ids"] == wanted
+        tokens += len(wanted)
+        right, of = counts.get(item["task"], (0, 0))
+        counts[item["task"]] = right + same, of + 1
+        if not same:
+            first = next((i for i, (x, y) in enumerate(zip(answer["token_ids"], wanted)) if x != y),
+                         min(len(wanted), len(answer["token_ids"])))
+            print(f"{answer['id']}: differs from token {first} on\n  qwenvl:    {answer['answer']!r}\n"
+                  f"  reference: {reference.tokenizer.decode(wanted, skip_special_tokens=True)!r}", flush=True)
+    for task, (right, of) in counts.items():
+        print(f"{task:20} {right} of {of} the same")
+    right, of = (sum(column) for column in zip(*counts.values()))
+    print(f"{right} of {of} answers the same, {tokens} tokens")
+    sys.exit(right != of)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,14 @@ class Reference:
             return dict(type="video", video=medium.frames, fps=medium.fps, min_pixels=MIN_PIXELS)
         return dict(type="image", image=medium.image, min_pixels=MIN_PIXELS)
 
-    def answer(self, sample, limit=256):
-        """The greedy answer to the sample's last question."""
+    def tokens(self, sample, limit=768):
+        """The ids of the greedy answer to the sample's last question, the one that ends it included."""
         inputs = self.inputs(sample)
         with torch.no_grad():
             out = self.model.generate(**inputs, max_new_tokens=limit, do_sample=False, temperature=None,
                                       repetition_penalty=self.generation.repetition_penalty)
-        return self.tokenizer.decode(out[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
+        return out[0, inputs["input_ids"].shape[1]:].tolist()
+
+    def answer(self, sample, limit=256):
+        """The greedy answer to the sample's last question."""
+        return self.tokenizer.decode(self.tokens(sample, limit), skip_special_tokens=True)

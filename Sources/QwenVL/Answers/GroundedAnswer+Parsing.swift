@@ -128,7 +128,8 @@ private struct Reader {
 
     private static func attributes(_ text: Substring) -> [String: String] {
         var attributes: [String: String] = [:]
-        for match in text.matches(of: #/(?<name>[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"(?<value>[^"]*)"|(?<bare>[^\s"]+))/#) {
+        for match in text.matches(of: #/(?<name>[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"(?<value>[^"]*)"|(?<bare>[^\s"]+))/#)
+        {
             attributes[String(match.name)] = String(match.value ?? match.bare ?? "")
         }
         return attributes

@@ -3,7 +3,9 @@ import ChatTemplate
 extension JSONValue {
     /// The lists and objects that stand in a text, in order, fenced or not. What models get slightly wrong is mended: a
     /// trailing or missing comma, single quotes, an end cut off.
-    public static func found(in text: String) -> [JSONValue] { LenientJSON.values(in: text).values.map { JSONValue($0) } }
+    public static func found(in text: String) -> [JSONValue] {
+        LenientJSON.values(in: text).values.map { JSONValue($0) }
+    }
 }
 
 /// Reads JSON as models write it: between other text, with a trailing comma, a missing one, or cut off at the end.
