@@ -35,6 +35,13 @@ package struct Score: Sendable, Equatable {
     /// Whether the answer is JSON without any repair; nil where none is expected.
     package var isJSON: Bool?
 
+    package init(earned: Double, possible: Double, overlaps: [Double] = [], isJSON: Bool? = nil) {
+        self.earned = earned
+        self.possible = possible
+        self.overlaps = overlaps
+        self.isJSON = isJSON
+    }
+
     /// Whether nothing is wrong.
     package var isRight: Bool { earned == possible }
 }

@@ -1,7 +1,6 @@
+import Evaluation
 import Foundation
 import Testing
-
-@testable import Evaluation
 
 @Suite struct ScoringTests {
     private func item(_ scoring: String, _ answer: String, target: [Int]? = nil) throws -> EvaluationSuite.Item {

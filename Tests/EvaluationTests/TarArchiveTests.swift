@@ -1,8 +1,7 @@
+import Evaluation
 import Foundation
 import QwenVL
 import Testing
-
-@testable import Evaluation
 
 @Suite struct TarArchiveTests {
     /// A header as ustar has it; checksums are not looked at.

@@ -1,7 +1,6 @@
 import Foundation
+import QwenVL
 import Testing
-
-@testable import QwenVL
 
 @Suite struct GroundedAnswerTests {
     /// A picture of 200 × 100 pixels that the model saw as 112 × 56.

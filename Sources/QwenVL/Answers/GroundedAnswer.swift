@@ -24,6 +24,17 @@ public struct GroundedAnswer: Sendable, Hashable, Codable {
         public var text: String?
         /// The document's element: h2, p, table…
         public var element: String?
+
+        /// A rectangle.
+        public init(
+            seen: PixelBox, original: PixelBox? = nil, label: String? = nil, text: String? = nil, element: String? = nil
+        ) {
+            self.seen = seen
+            self.original = original
+            self.label = label
+            self.text = text
+            self.element = element
+        }
     }
 
     /// A point that the answer names.
@@ -34,6 +45,13 @@ public struct GroundedAnswer: Sendable, Hashable, Codable {
         public var original: PixelPoint?
         /// What lies there.
         public var label: String?
+
+        /// A point.
+        public init(seen: PixelPoint, original: PixelPoint? = nil, label: String? = nil) {
+            self.seen = seen
+            self.original = original
+            self.label = label
+        }
     }
 
     /// A time that the answer names, in seconds.
@@ -44,6 +62,13 @@ public struct GroundedAnswer: Sendable, Hashable, Codable {
         public var end: Double?
         /// What happens.
         public var description: String?
+
+        /// A time.
+        public init(start: Double, end: Double? = nil, description: String? = nil) {
+            self.start = start
+            self.end = end
+            self.description = description
+        }
     }
 
     /// What had to be mended to read the answer.
@@ -103,6 +128,12 @@ public struct ScreenAction: Sendable, Hashable, Codable {
     public var time: Double?
     /// How a task ended: success, failure.
     public var status: String?
+
+    /// An action whose other fields are set afterwards.
+    public init(tool: String, action: String) {
+        self.tool = tool
+        self.action = action
+    }
 
     private enum CodingKeys: String, CodingKey {
         case tool, action, seen, original

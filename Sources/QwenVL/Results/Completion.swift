@@ -36,6 +36,11 @@ public struct PictureReport: Sendable, Hashable, Codable {
         public var width: Int
         /// Pixels from top to bottom.
         public var height: Int
+
+        package init(width: Int, height: Int) {
+            self.width = width
+            self.height = height
+        }
     }
     /// The picture as it came, turned upright.
     public var original: Size
@@ -81,7 +86,7 @@ public struct PictureReport: Sendable, Hashable, Codable {
         try container.encode(scale, forKey: .scale)
     }
 
-    init(original: Size, processed: Size, tokens: Int, video: VideoReport?) {
+    package init(original: Size, processed: Size, tokens: Int, video: VideoReport?) {
         self.original = original
         self.processed = processed
         self.tokens = tokens
