@@ -118,6 +118,33 @@ import Testing
         #expect(String(decoding: broken.output, as: UTF8.self).contains("model.safetensors"))
     }
 
+    /// The questions come with the package, where `swift test` runs. Random weights answer none of them.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "Models/demo-eval/suite.json")))
+    func evalScoresEveryTask() throws {
+        struct Report: Decodable {
+            struct Task: Decodable {
+                let task: String
+                let items: Int
+                let score: Double
+            }
+            struct Answer: Decodable {
+                let id: String
+                let token_ids: [Int]
+            }
+            let tasks: [Task]
+            let answers: [Answer]
+        }
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let result = try run(
+            ["eval", "--model", model.path, "--suite", "Models/demo-eval", "--limit", "2", "--json"]
+                + ["grounding", "event", "several"].flatMap { ["--task", $0] })
+        #expect(result.status == 0, "\(result.error)")
+        let report = try JSONDecoder().decode(Report.self, from: result.output)
+        #expect(report.tasks.map(\.task) == ["grounding", "event", "several"])
+        #expect(report.tasks.allSatisfy { $0.items == 2 && $0.score == 0 })
+        #expect(report.answers.count == 6 && report.answers.allSatisfy { !$0.token_ids.isEmpty })
+    }
+
     /// 64: the call is wrong; 65: what it names cannot be used. Nothing that is no result reaches standard output.
     @Test(arguments: [
         (["run"], Int32(64), "prompt"),
@@ -128,6 +155,10 @@ import Testing
         (["generate", "--model", "MODEL", "--messages", "-"], 65, "messages"),
         (["run", "--model", "MODEL", "--image", "/nonexistent.png", "x"], 65, "/nonexistent.png"),
         (["run", "--model", "MODEL", "--top-p", "7", "x"], 65, "top_p"),
+        (["run", "--model", "MODEL", "--frames", "/nonexistent", "x"], 65, "--frames"),
+        (["run", "--model", "MODEL", "--fps", "2", "x"], 64, "--fps"),
+        (["eval", "--model", "MODEL", "--suite", "/nonexistent"], 65, "/nonexistent/suite.json"),
+        (["eval", "--limit", "0"], 64, "--limit"),
     ])
     func exitCodes(_ arguments: [String], status: Int32, named: String) throws {
         let model = try FixtureLibrary.directory("tied-bfloat16")
