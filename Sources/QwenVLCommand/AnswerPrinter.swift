@@ -49,6 +49,24 @@ enum AnswerPrinter {
         return "[" + parts.joined(separator: " · ") + "]"
     }
 
+    /// The places that the answer names, in pixels of the picture as given; nil where the answer has them so already.
+    /// An answer does not tell which of several pictures it means, so it is one picture or none.
+    static func places(_ completion: Completion) -> String? {
+        guard completion.pictures.count == 1, completion.pictures[0].original != completion.pictures[0].processed
+        else { return nil }
+        let grounding = completion.grounding
+        let point = { (place: PixelPoint) in String(format: "(%.0f, %.0f)", place.x, place.y) }
+        var places = grounding.boxes.map { box in
+            let edges = box.original.map { [$0.left, $0.top, $0.right, $0.bottom] } ?? []
+            let numbers = edges.map { String(format: "%.0f", $0) }.joined(separator: ", ")
+            return "\(box.label ?? box.text ?? box.element ?? "box") [\(numbers)]"
+        }
+        places += grounding.points.map { "\($0.label ?? "point") \($0.original.map(point) ?? "")" }
+        places += grounding.actions.compactMap { action in action.original.map { "\(action.action) \(point($0))" } }
+        guard !places.isEmpty else { return nil }
+        return "[in pixels of the picture as given: " + places.joined(separator: " · ") + "]"
+    }
+
     private static func seconds(_ value: Double) -> String {
         value < 1 ? String(format: "%.0f ms", value * 1000) : String(format: "%.1f s", value)
     }

@@ -65,7 +65,10 @@ struct ChatCommand: AsyncParsableCommand {
         do {
             let completion = try await AnswerPrinter.print(
                 messages, engine: engine, options: sampling.generationOptions)
-            if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
+            if !quiet {
+                AnswerPrinter.places(completion).map(Terminal.note)
+                Terminal.note(AnswerPrinter.statistics(completion))
+            }
             return completion.text
         } catch let error as QwenVLError where error.isUserError {
             Terminal.error(error.description)

@@ -33,6 +33,9 @@ struct RunCommand: AsyncParsableCommand {
         let question = media.isEmpty ? ChatMessage.user(prompt) : .user(media + [.text(prompt)])
         let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [question]
         let completion = try await AnswerPrinter.print(messages, engine: engine, options: sampling.generationOptions)
-        if !quiet { Terminal.note(AnswerPrinter.statistics(completion)) }
+        if !quiet {
+            AnswerPrinter.places(completion).map(Terminal.note)
+            Terminal.note(AnswerPrinter.statistics(completion))
+        }
     }
 }
