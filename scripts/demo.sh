@@ -7,23 +7,14 @@ cd "$(dirname "$0")/.."
 program=.build/release/qwenvl
 asked=0
 began=$(date +%s)
-while IFS='|' read -r files fps system question; do
-    arguments=()
-    shown=""
-    for file in $files; do
-        if [[ -n $fps ]]; then
-            arguments+=(--frames "Examples/$file" --fps "$fps")
-            shown+=" --frames Examples/$file --fps $fps"
-        else
-            arguments+=(--image "Examples/$file")
-            shown+=" --image Examples/$file"
-        fi
-    done
+while IFS='|' read -r shown system question; do
+    # No name in Examples/ holds a space.
+    read -ra arguments <<<"$shown"
     if [[ -n $system ]]; then
         arguments+=(--system "$(cat "Examples/$system")")
         shown+=" --system \"\$(cat Examples/$system)\""
     fi
-    printf '\n$ qwenvl run%s "%s"\n' "$shown" "$question"
+    printf '\n$ qwenvl run %s "%s"\n' "$shown" "$question"
     # The line of statistics goes to standard error; here both belong together.
     "$program" run --model Models/demo "${arguments[@]}" "$question" 2>&1 </dev/null
     asked=$((asked + 1))

@@ -42,25 +42,25 @@ struct ImageArguments: ParsableArguments {
     }
 }
 
-/// A video that is a folder of pictures.
-struct FrameArguments: ParsableArguments {
-    @Option(help: "A folder of pictures that are a video's frames, in the order of their names.")
-    var frames: String?
+/// A video that is a directory of pictures.
+struct VideoArguments: ParsableArguments {
+    @Option(help: "A directory of pictures that are a video's frames, in the order of their names.")
+    var video: String?
 
     @Option(help: "How many of the frames there are to a second (default: 2).")
     var fps: Double?
 
     func validate() throws {
-        if fps != nil, frames == nil { throw ValidationError("--fps: there are no --frames") }
+        if fps != nil, video == nil { throw ValidationError("--fps: there is no --video") }
         if let fps, !(fps > 0) { throw ValidationError("--fps: expected a positive number, found \(fps)") }
     }
 
     func parts() throws -> [ContentPart] {
-        guard let frames else { return [] }
-        let names = try? FileManager.default.contentsOfDirectory(atPath: frames).filter { !$0.hasPrefix(".") }
+        guard let video else { return [] }
+        let names = try? FileManager.default.contentsOfDirectory(atPath: video).filter { !$0.hasPrefix(".") }
         guard let names, !names.isEmpty else {
-            throw InputError(field: "--frames", expected: "a folder of pictures", found: "\"\(frames)\"")
+            throw InputError(field: "--video", expected: "a directory of pictures", found: "\"\(video)\"")
         }
-        return [.video(frames: names.sorted().map { .path("\(frames)/\($0)") }, fps: fps)]
+        return [.video(frames: names.sorted().map { .path("\(video)/\($0)") }, fps: fps)]
     }
 }

@@ -9,12 +9,12 @@ struct RunCommand: AsyncParsableCommand {
             The answer streams to standard output; a line of statistics follows on standard error.
 
               qwenvl run --image invoice.png "What is the total?"
-              qwenvl run --frames folder --fps 2 "What moves?"
+              qwenvl run --video directory --fps 2 "What moves?"
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Pictures") var images: ImageArguments
-    @OptionGroup(title: "Pictures") var video: FrameArguments
+    @OptionGroup(title: "Pictures") var video: VideoArguments
     @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 

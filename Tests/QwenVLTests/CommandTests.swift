@@ -155,7 +155,7 @@ import Testing
         (["generate", "--model", "MODEL", "--messages", "-"], 65, "messages"),
         (["run", "--model", "MODEL", "--image", "/nonexistent.png", "x"], 65, "/nonexistent.png"),
         (["run", "--model", "MODEL", "--top-p", "7", "x"], 65, "top_p"),
-        (["run", "--model", "MODEL", "--frames", "/nonexistent", "x"], 65, "--frames"),
+        (["run", "--model", "MODEL", "--video", "/nonexistent", "x"], 65, "--video"),
         (["run", "--model", "MODEL", "--fps", "2", "x"], 64, "--fps"),
         (["eval", "--model", "MODEL", "--suite", "/nonexistent"], 65, "/nonexistent/suite.json"),
         (["eval", "--limit", "0"], 64, "--limit"),

@@ -8,7 +8,9 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
+import tempfile
 
 import canvas
 import charts
@@ -65,10 +67,9 @@ def parts(sample, name):
     return sum(mark.name == name for mark in sample.media[0].marks)
 
 
-def clip(kind, *wanted):
+def clip(kind, rate, *wanted):
     """A clip whose questions begin so, of six frames at least."""
     def make(rng):
-        rate = rng.choice((1.0, 2.0))
         if kind == "motion":
             scene, shown, mover, way = clips.motion_clip(rng, 112 * 112, rate)
             turns = clips.motion_turns(rng, scene, mover, way)
@@ -77,7 +78,9 @@ def clip(kind, *wanted):
             turns = clips.event_turns(rng, scene, shown, spans, 9)
         chosen = [next((t for t in turns if t[0].startswith(w)), None) for w in wanted]
         pale = min(min(colour) for colour in scene.background) >= 200
-        return Sample("clip", chosen, [shown]) if all(chosen) and pale and len(shown.frames) >= 6 else None
+        even = all(side % 2 == 0 for side in scene.size)  # encoders ask for it
+        fits = pale and even and len(shown.frames) >= 6
+        return Sample("clip", chosen, [shown]) if all(chosen) and fits else None
     return make
 
 
@@ -100,14 +103,22 @@ WANTED = {
         "left_click" in a for q, a in sample.turns if q.startswith("Click the"))),
     "two-pictures.png": drawn(several.several, "What is different?", where=lambda sample: len(
         {p.image.size for p in sample.media}) == 1 and "Nothing." not in dict(sample.turns).values()),
-    "moving": clip("motion", "What moves?", "Which way does"),
-    "appearing": clip("event", "At what time does the", "List the events"),
+    "moving": clip("motion", 1.0, "What moves?", "Which way does"),
+    "appearing": clip("event", 1.0, "At what time does the", "List the events"),
+    "moving.mp4": clip("motion", 2.0, "What happens in the video?"),
+    "appearing.mp4": clip("event", 2.0, "When is the"),
 }
 
 
 def save(medium, path):
-    """- Returns: the files' names within the folder."""
-    if isinstance(medium, Clip):
+    """Videos need the program ffmpeg."""
+    if path.endswith(".mp4"):
+        with tempfile.TemporaryDirectory() as folder:
+            save(medium, folder)
+            subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-framerate", str(medium.fps), "-i",
+                            f"{folder}/%02d.png", "-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", "-threads",
+                            "1", "-movflags", "+faststart", path], check=True)
+    elif isinstance(medium, Clip):
         os.makedirs(path, exist_ok=True)
         for i, frame in enumerate(medium.frames):
             frame.save(f"{path}/{i:02d}.png", optimize=True)
@@ -142,27 +153,51 @@ def draw_all(out):
 
 
 def ask(out, program):
-    """Marks the questions that the program's model answers rightly, word for word."""
+    """Marks the questions that the program's model answers rightly."""
     with open(f"{out}/examples.json", encoding="utf-8") as file:
         listed = json.load(file)
     for entry in listed:
         for turn in entry["questions"]:
-            said = subprocess.run([program, "run", "--quiet", *arguments(out, entry), turn["question"]], check=True,
-                                  capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
-            turn["right"] = said == turn["answer"]
+            system = []
+            if "system" in entry:
+                with open(f"{out}/{entry['system']}", encoding="utf-8") as file:
+                    system = ["--system", file.read().removesuffix("\n")]
+            shown = [word.replace("Examples/", f"{out}/") for word in arguments(entry)]
+            done = subprocess.run([program, "run", "--quiet", *shown, *system, turn["question"]], capture_output=True,
+                                  text=True, stdin=subprocess.DEVNULL)
+            said = done.stdout.strip() or done.stderr.strip()
+            turn["right"] = alike(said, turn["answer"])
             print("right" if turn["right"] else "WRONG", entry["files"], turn["question"], repr(said))
     write(out, listed)
 
 
-def arguments(out, entry):
-    """What the command needs to show the pictures."""
-    if "fps" in entry:
-        return ["--frames", f"{out}/{entry['files'][0]}", "--fps", str(entry["fps"])]
-    shown = [word for file in entry["files"] for word in ("--image", f"{out}/{file}")]
-    if "system" in entry:
-        with open(f"{out}/{entry['system']}", encoding="utf-8") as file:
-            shown += ["--system", file.read().removesuffix("\n")]
-    return shown
+def alike(said, answer):
+    """Word for word; boxes may differ while they overlap by more than half, points by 8 pixels."""
+    lists = re.compile(r"\[(?:\d+, )+\d+\]")
+    if lists.sub("", said) != lists.sub("", answer):
+        return False
+    for mine, right in zip(lists.findall(said), lists.findall(answer)):
+        mine, right = json.loads(mine), json.loads(right)
+        if len(mine) != len(right):
+            return False
+        if len(right) == 4:
+            shared = [min(mine[2 + i], right[2 + i]) - max(mine[i], right[i]) for i in (0, 1)]
+            common = max(0, shared[0]) * max(0, shared[1])
+            areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (mine, right)]
+            if common <= 0.5 * (sum(areas) - common):
+                return False
+        elif max(abs(a - b) for a, b in zip(mine, right)) > 8:
+            return False
+    return True
+
+
+def arguments(entry):
+    """What the command needs to show the pictures, from the repository's root."""
+    if "fps" not in entry:
+        return [word for file in entry["files"] for word in ("--image", f"Examples/{file}")]
+    shown = ["--video", f"Examples/{entry['files'][0]}", "--fps", str(entry["fps"])]
+    # Video files are enlarged to 128 * 28 * 28 pixels a frame unless told otherwise; the model knows smaller ones.
+    return shown + (["--frame-min-pixels", "3136"] if entry["files"][0].endswith(".mp4") else [])
 
 
 def write(out, listed):
@@ -174,8 +209,7 @@ def write(out, listed):
         for entry in listed:
             for turn in entry["questions"]:
                 if turn.get("right"):
-                    fields = [" ".join(entry["files"]), str(entry.get("fps", "")), entry.get("system", "")]
-                    file.write("|".join([*fields, turn["question"]]) + "\n")
+                    file.write("|".join([" ".join(arguments(entry)), entry.get("system", ""), turn["question"]]) + "\n")
 
 
 def main():
