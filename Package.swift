@@ -63,11 +63,19 @@ let package = Package(
             swiftSettings: swift),
         // Held-out questions, and what answers are worth.
         .target(name: "Evaluation", dependencies: ["QwenVL", "ChatTemplate"], swiftSettings: swift),
+        // Measuring, counting and planning: how fast it is, how fast it could be, whether it fits.
+        .target(
+            name: "Performance",
+            dependencies: [
+                "QwenVL", "QwenVLModel", "VisionInput", "CPUBackend", "Checkpoint", "TensorCore", "CKernels",
+            ],
+            swiftSettings: swift),
         // Named apart from QwenVL by more than case: file systems that ignore case would join the two.
         .executableTarget(
             name: "QwenVLCommand",
             dependencies: [
-                "QwenVL", "Evaluation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "QwenVL", "Evaluation", "Performance",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
         .executableTarget(
@@ -97,6 +105,10 @@ let package = Package(
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend", "TensorCore"], swiftSettings: swift),
         .testTarget(
             name: "EvaluationTests", dependencies: ["Evaluation", "QwenVL"], swiftSettings: swift),
+        .testTarget(
+            name: "PerformanceTests",
+            dependencies: ["Performance", "QwenVL", "QwenVLModel", "CPUBackend", "Checkpoint", "TensorCore"],
+            swiftSettings: swift),
         .testTarget(
             name: "QwenVLTests",
             dependencies: [

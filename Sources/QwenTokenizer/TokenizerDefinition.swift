@@ -27,6 +27,12 @@ package struct TokenizerDefinition: Sendable {
         }
         self.addedTokens = addedTokens
     }
+
+    /// One token a byte, ids 0 to 255, and nothing besides but `addedTokens`: for models without a vocabulary's files.
+    package static func bytes(addedTokens: [AddedToken]) throws(TokenizerError) -> TokenizerDefinition {
+        try TokenizerDefinition(
+            tokens: (0...255).map { ByteAlphabet.spell([UInt8($0)]) }, merges: [], addedTokens: addedTokens)
+    }
 }
 
 /// A token that is found in running text before anything else is done to it.

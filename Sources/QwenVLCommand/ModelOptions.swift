@@ -31,8 +31,14 @@ struct ModelOptions: ParsableArguments {
     }
 
     func engineOptions(_ pictures: PictureOptions) -> EngineOptions {
-        var options = EngineOptions()
+        var options = engineOptions
         options.processor = pictures.processorOptions
+        return options
+    }
+
+    /// Pictures as the checkpoint says.
+    var engineOptions: EngineOptions {
+        var options = EngineOptions()
         options.weights = weights
         options.visionWeights = visionWeights
         options.threads = threads

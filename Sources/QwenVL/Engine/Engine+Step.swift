@@ -137,7 +137,9 @@ extension Engine {
         let patches = picture.patches.withUnsafeBufferPointer {
             backend.makeTensor($0, rows: picture.grid.patches, columns: $0.count / picture.grid.patches)
         }
-        let rows = model.encode(patches, grid: picture.grid, backend: backend, trace: dump?.trace)
+        visionClock?.begin()
+        let rows = model.encode(
+            patches, grid: picture.grid, backend: backend, trace: visionClock?.trace ?? dump?.trace)
         visionCache.insert(rows, for: picture.key)
         sequence.timings.vision += start.duration(to: .now).seconds
         return rows

@@ -1,4 +1,4 @@
-import Checkpoint
+package import Checkpoint
 import ChatTemplate
 import QwenTokenizer
 import QwenVLModel
@@ -33,6 +33,8 @@ public actor Engine {
     var pool: KVPool
     var visionCache: VisionCache
     var dump: ActivationDump?
+    /// Set while something measures.
+    var visionClock: VisionClock?
     /// Numbers for pictures' contents, so that prefixes compare exactly. A video's time is part of its positions.
     private var mediaNumbers: [MediaKey: Int64] = [:]
     private struct MediaKey: Hashable {
@@ -58,6 +60,23 @@ public actor Engine {
         do {
             let processor = try Processor(directory: directory, options: options.processor)
             let loaded = try await ModelLoader(thread: thread).load(directory, options: options, progress: progress)
+            return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
+        } catch {
+            thread.stop()
+            throw QwenVLError.wrapping(error)
+        }
+    }
+
+    /// Makes a model of random weights in this shape: for measuring.
+    /// - Throws: ``QwenVLError``.
+    package static func make(
+        _ config: ModelConfig, options: EngineOptions,
+        progress: (@Sendable (LoadProgress) -> Void)? = nil
+    ) async throws -> Engine {
+        let thread = ComputeThread(name: "qwenvl compute")
+        do {
+            let processor = try Processor(shape: config, options: options.processor)
+            let loaded = try await ModelLoader(thread: thread).make(config, options: options, progress: progress)
             return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
         } catch {
             thread.stop()
@@ -154,7 +173,7 @@ public actor Engine {
         }
     }
 
-    private static func last(of stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> Completion {
+    static func last(of stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> Completion {
         for try await event in stream {
             if case .finished(let completion) = event { return completion }
         }
@@ -167,7 +186,7 @@ public actor Engine {
     // MARK: Work
 
     /// Queues conversations; they join the batch at the next step.
-    private func submit(_ requests: [GenerationRequest]) throws {
+    func submit(_ requests: [GenerationRequest]) throws {
         let sequences = try requests.map { request in
             try check(request.prompt)
             return try RunningSequence(request, keys: keys(of: request.prompt), context: context)

@@ -1,7 +1,7 @@
 import CPUBackend
 import Checkpoint
 import Foundation
-import QwenVLModel
+package import QwenVLModel
 import TensorCore
 
 /// How far loading has come.
@@ -22,7 +22,7 @@ struct LoadedModel: Sendable {
 }
 
 extension EngineOptions {
-    var formats: QwenVLModel.Formats {
+    package var formats: QwenVLModel.Formats {
         QwenVLModel.Formats(
             text: weights.format, vision: (visionWeights ?? (weights == .int4 ? .int8 : weights)).format)
     }
@@ -61,5 +61,18 @@ actor ModelLoader {
             formats: options.formats
         ) { done, total in progress?(LoadProgress(bytesDone: done, bytesTotal: total)) }
         return LoadedModel(model: model, backend: backend, generation: generation)
+    }
+
+    /// Random weights in this shape.
+    func make(
+        _ config: ModelConfig, options: EngineOptions, progress: (@Sendable (LoadProgress) -> Void)?
+    ) throws -> LoadedModel {
+        let backend = try makeBackend(options)
+        backend.setActive(true)
+        defer { backend.setActive(false) }
+        let model = try QwenVLModel(randomOf: config, backend: backend, formats: options.formats) { done, total in
+            progress?(LoadProgress(bytesDone: done, bytesTotal: total))
+        }
+        return LoadedModel(model: model, backend: backend, generation: GenerationConfig())
     }
 }

@@ -36,6 +36,25 @@ public struct Processor: Sendable {
         }
     }
 
+    /// For a model of this shape without files: text is taken by bytes, pictures as the official checkpoints take them.
+    init(shape config: ModelConfig, options: ProcessorOptions) throws {
+        try options.validate()
+        self.config = config
+        self.options = options
+        tokenizer = try Tokenizer(
+            .bytes(addedTokens: [
+                AddedToken(Self.imageToken, id: Int32(config.tokens.image), isSpecial: true),
+                AddedToken(Self.videoToken, id: Int32(config.tokens.video), isSpecial: true),
+            ]))
+        template = try ChatTemplate(source: "{% for message in messages %}{{ message.content }}{% endfor %}")
+        var limits = ImageProcessorConfig()
+        (limits.patchSize, limits.temporalPatchSize, limits.mergeSize) =
+            (config.vision.patchSize, config.vision.temporalPatchSize, config.vision.mergeSize)
+        limits.minPixels = options.minPixels ?? limits.minPixels
+        limits.maxPixels = options.maxPixels ?? limits.maxPixels
+        images = ImageProcessor(limits)
+    }
+
     /// The files of one checkpoint must speak of the same model.
     private func checkAgreement(_ path: String) throws {
         guard tokenizer.vocabularySize <= config.text.vocabularySize else {
@@ -148,7 +167,7 @@ public struct Processor: Sendable {
         prompt.tokens += ids
     }
 
-    private func append(_ media: DecodedMedia, to prompt: inout Prompt) {
+    func append(_ media: DecodedMedia, to prompt: inout Prompt) {
         let patches = media.patches
         let grid = PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)
         let count = grid.tokens(mergeSize: config.vision.mergeSize)
