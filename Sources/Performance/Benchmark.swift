@@ -200,9 +200,13 @@ package final class Benchmark {
 extension BenchmarkRequest.Source {
     var config: ModelConfig {
         get throws {
-            switch self {
-            case .directory(let path): try CheckpointDirectory(path).modelConfig()
-            case .shape(let shape): try shape.config
+            do {
+                switch self {
+                case .directory(let path): return try CheckpointDirectory(path).modelConfig()
+                case .shape(let shape): return try shape.config
+                }
+            } catch {
+                throw QwenVLError.wrapping(error)
             }
         }
     }

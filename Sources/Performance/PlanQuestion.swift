@@ -56,6 +56,10 @@ package struct PlanQuestion: Sendable {
         if let shape = OfficialShape(modelName: model), !FileManager.default.fileExists(atPath: model) {
             return ("Qwen2.5-VL \(shape.label)", try shape.config)
         }
-        return (model, try CheckpointDirectory(model).modelConfig())
+        do {
+            return (model, try CheckpointDirectory(model).modelConfig())
+        } catch {
+            throw QwenVLError.wrapping(error)
+        }
     }
 }

@@ -58,7 +58,12 @@ struct BenchCommand: AsyncParsableCommand {
         (request.batch, request.repetitions) = (batch, repetitions)
         let line = ProgressLine()
         defer { line.clear() }
-        let report = try await Benchmark.run(request) { line.show($0) }
+        let report: BenchmarkReport
+        do {
+            report = try await Benchmark.run(request) { line.show($0) }
+        } catch let error as PlanError {
+            throw InputError(field: error.field, expected: "what fits into memory", found: error.reason)
+        }
         line.clear()
         try Terminal.out(json ? try JSONOutput.encode(report) + "\n" : report.text)
     }

@@ -1,6 +1,7 @@
 import Checkpoint
 import Performance
 import QwenVL
+import QwenVLModel
 import Testing
 
 @Suite struct BenchmarkTests {

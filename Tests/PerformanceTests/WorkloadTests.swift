@@ -16,13 +16,15 @@ import Testing
     @Test func visionOf3B() throws {
         let work = try workload(.b3).vision(PatchGrid(frames: 1, height: 74, width: 74))
         // A block's matrices have 4·1280² + 3·1280·3420 = 19,686,400 values.
-        let products = 2.0 * 19_686_400 * 5476
-        let windows = 4.0 * 1280 * (9 * 64 + 4) * (9 * 64 + 4)
-        let whole = 4.0 * 1280 * 5476 * 5476
+        let products: Double = 2 * 19_686_400 * 5476
+        let side: Double = 9 * 64 + 4
+        let windows: Double = 4 * 1280 * side * side
+        let whole: Double = 4 * 1280 * 5476 * 5476
         #expect(work.windowed.operations == [.bfloat16: 28 * (products + windows)])
         #expect(work.fullAttention.operations == [.bfloat16: 4 * (products + whole)])
-        let ends = 2.0 * 5476 * 1176 * 1280 + 2.0 * 1369 * 5120 * (5120 + 2048)
-        #expect(work.embeddingAndMerger.operations == [.bfloat16: ends])
+        let embedding: Double = 2 * 5476 * 1176 * 1280
+        let merger: Double = 2 * 1369 * 5120 * 7168  // to 5120, and from there to 2048
+        #expect(work.embeddingAndMerger.operations == [.bfloat16: embedding + merger])
         // "7.7 TFLOP"
         #expect((work.total.total * 1e-12 * 10).rounded() == 77)
     }
@@ -38,9 +40,12 @@ import Testing
     @Test func textOf3B() throws {
         let workload = try workload(.b3)
         // 36 layers of 2560·2048 + 2048² + 3·11008·2048 values, and a head of 151936·2048.
-        let (layers, head) = (36.0 * 77_070_336, 311_164_928.0)
+        let layers: Double = 36 * 77_070_336
+        let head: Double = 311_164_928
         let prefill = workload.prefill(512)
-        #expect(prefill.operations == [.bfloat16: 1024 * layers + 2 * head + 4 * 512 * 513 / 2 * 2048 * 36])
+        let pairs: Double = 512 * 513 / 2
+        let attention: Double = 4 * pairs * 2048 * 36
+        #expect(prefill.operations == [.bfloat16: 1024 * layers + 2 * head + attention])
         #expect(prefill.bytes == 2 * (layers + head))
         // Twice the chunk: the layers' weights are read twice, the head's once.
         #expect(workload.prefill(1024).bytes == 2 * (2 * layers + head))

@@ -145,11 +145,59 @@ import Testing
         #expect(report.answers.count == 6 && report.answers.allSatisfy { !$0.token_ids.isEmpty })
     }
 
+    @Test func benchMeasuresAModel() throws {
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let result = try run([
+            "bench", "--model", model.path, "--weights", "int8", "--image", "140x84", "--prompt-tokens", "20",
+            "--new-tokens", "4", "--batch", "3", "--repetitions", "2", "--threads", "1", "--json",
+        ])
+        #expect(result.status == 0, "\(result.error)")
+        let report = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: Any])
+        #expect(report["textWeights"] as? String == "int8")
+        let picture = try #require((report["pictures"] as? [[String: Any]])?.first)
+        #expect(picture["patches"] as? Int == 60)
+        for part in ["vision", "windowed", "fullAttention", "embeddingAndMerger", "prefill", "firstToken"] {
+            let phase = try #require(picture[part] as? [String: Any])
+            let seconds = try #require(phase["seconds"] as? [String: Double])
+            #expect(seconds["minimum"] ?? -1 > 0 && seconds["minimum"] ?? 1 <= seconds["median"] ?? 0)
+            #expect(phase["share"] as? Double ?? 0 > 0)
+        }
+        #expect((report["prefill"] as? [String: Any])?["tokens"] as? Int == 20)
+        #expect((report["decode"] as? [String: Any])?["tokens"] as? Int == 3)
+        #expect((report["batch"] as? [String: Any])?["tokens"] as? Int == 9)
+        #expect(report["peakBytes"] as? Int ?? 0 > 1 << 20)
+        #expect((report["limits"] as? [String: Double])?["read"] ?? 0 > 0)
+    }
+
+    /// config.json is all that a plan needs of a model; a name does too.
+    @Test func planNeedsNoWeights() throws {
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        for file in try FileManager.default.contentsOfDirectory(atPath: model.path) where file != "config.json" {
+            try FileManager.default.removeItem(at: model.url.appending(path: file))
+        }
+        for name in [model.path, "Qwen/Qwen2.5-VL-72B-Instruct"] {
+            let result = try run(["plan", name, "--image", "140x84", "--threads", "1", "--json"])
+            #expect(result.status == 0, "\(result.error)")
+            let plan = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: Any])
+            let (needed, available) = (plan["neededBytes"] as? Int ?? 0, plan["availableBytes"] as? Int ?? 0)
+            #expect(plan["fits"] as? Bool == (needed <= available))
+            #expect(needed > (name == model.path ? 1 << 20 : 100 << 30))
+        }
+    }
+
     /// 64: the call is wrong; 65: what it names cannot be used. Nothing that is no result reaches standard output.
     @Test(arguments: [
         (["run"], Int32(64), "prompt"),
         (["run", "--threads", "0", "x"], 64, "--threads"),
         (["frobnicate"], 64, "frobnicate"),
+        (["plan"], 64, "name a model"),
+        (["plan", "3b", "--image", "12"], 64, "--image"),
+        (["plan", "3b", "--image", "10x9000"], 65, "--image"),
+        (["plan", "/nonexistent"], 65, "/nonexistent"),
+        (["plan", "3b", "--context", "1000000"], 65, "--context"),
+        (["bench", "--shape", "3b", "--model", "MODEL"], 64, "--shape"),
+        (["bench", "--shape", "5b"], 64, "--shape"),
+        (["bench", "--shape", "72b", "--weights", "float32"], 65, "--weights"),
         (["run", "--model", "/nonexistent", "x"], 65, "/nonexistent"),
         (["generate", "--model", "MODEL", "--messages", "/nonexistent.json"], 65, "/nonexistent.json"),
         (["generate", "--model", "MODEL", "--messages", "-"], 65, "messages"),

@@ -6,7 +6,7 @@ import VisionInput
 
 extension QwenVLError {
     /// The public form of an error of the layers below. Being cancelled is no error of ours and stays what it is.
-    static func wrapping(_ error: any Error) -> any Error {
+    package static func wrapping(_ error: any Error) -> any Error {
         error is CancellationError ? error : QwenVLError(error)
     }
 
