@@ -142,6 +142,11 @@ import Testing
             }
         }
         #expect(GroundedAnswer(parsing: String(repeating: "[", count: 100_000)).isEmpty)
+        // Work that grew with the square of the length would take minutes here.
+        #expect(GroundedAnswer(parsing: String(repeating: "<point x1=\"1\" ", count: 20_000)).isEmpty)
+        #expect(GroundedAnswer(parsing: String(repeating: "<tool_call>{", count: 5_000)).isEmpty)
+        let open = GroundedAnswer(parsing: String(repeating: "<p data-bbox=\"1 2 3 4\">", count: 5_000))
+        #expect(open.boxes.count == 5_000)
     }
 
     @Test func overlapIsSymmetric() {

@@ -98,7 +98,7 @@ private struct Reader {
 
     /// `<points x1="10" y1="20" x2="30" y2="40" alt="cups">cups</points>`
     mutating func readPointTags(_ text: String) {
-        for match in text.matches(of: #/<points?\b(?<attributes>[^>]*)>(?<text>[^<]*)/#) {
+        for match in text.matches(of: #/<points?\b(?<attributes>[^<>]*)>(?<text>[^<]*)/#) {
             let attributes = Self.attributes(match.attributes)
             let inside = match.text.trimmingSpace
             let label = attributes["alt"] ?? (inside.isEmpty ? nil : inside)
@@ -113,12 +113,16 @@ private struct Reader {
 
     /// The document form: `<h2 data-bbox="10 20 110 40">Title</h2>`.
     mutating func readDocument(_ text: String) {
-        for match in text.matches(of: #/<(?<name>[A-Za-z][A-Za-z0-9]*)\b(?<attributes>[^>]*\bdata-bbox\b[^>]*)>/#) {
+        // Elements that nothing closes from here on: looking again for each would take the square of the length.
+        var unclosed: Set<Substring> = []
+        for match in text.matches(of: #/<(?<name>[A-Za-z][A-Za-z0-9]*)\b(?<attributes>[^<>]*\bdata-bbox\b[^<>]*)>/#) {
             guard let place = Self.attributes(match.attributes)["data-bbox"] else { continue }
             let edges = place.split(whereSeparator: { $0 == " " || $0 == "," }).compactMap { Double($0) }
             guard edges.count == 4, edges.allSatisfy(\.isFinite) else { continue }
             let rest = text[match.range.upperBound...]
-            let inside = rest.firstRange(of: "</\(match.name)>").map { rest[..<$0.lowerBound] } ?? ""
+            let end = unclosed.contains(match.name) ? nil : rest.firstRange(of: "</\(match.name)>")
+            if end == nil { unclosed.insert(match.name) }
+            let inside = end.map { rest[..<$0.lowerBound] } ?? ""
             let words = inside.replacing(#/<[^>]*>/#, with: " ").split(whereSeparator: \.isWhitespace)
             addBox(
                 edges, label: nil, text: words.isEmpty ? nil : words.joined(separator: " "),
