@@ -9,6 +9,8 @@ extension CPUBackend {
         case let table as MappedEmbeddingTable:
             look(up: ids, in: table.source.bytes.baseAddress, table.source.dtype.kernelType, into: y)
             if table.rounding == .int8 { round(y) }
+        case let table as PackedEmbeddingTable:
+            look(up: ids, in: table.packed.bytes.baseAddress, QV_TYPE_I8_BLOCKS, into: y)
         case let table as RandomEmbeddingTable:
             let ids = ids.map { $0 % Int32(RandomEmbeddingTable.distinctRows) }
             table.values.withUnsafeBytes { look(up: ids, in: $0.baseAddress, QV_TYPE_F32, into: y) }

@@ -9,33 +9,67 @@ final class PackedWeight: Weight, @unchecked Sendable {
     let format: WeightFormat
     let byteCount: Int
     let matrix: UnsafeMutablePointer<qv_matrix>
-    private let data: UnsafeMutableRawPointer
+    /// Memory of its own, or the owner of memory that the packed bytes lie in.
+    private enum Holder {
+        case own(UnsafeMutableRawPointer)
+        case other(any AnyObject & Sendable)
+    }
+    private let holder: Holder
+    private let dataBytes: Int
     private let bias: UnsafeMutablePointer<Float>?
 
-    init(rows: Int, columns: Int, format: WeightFormat, dataBytes: Int, hasBias: Bool) throws(BackendError) {
+    convenience init(rows: Int, columns: Int, format: WeightFormat, dataBytes: Int, hasBias: Bool) throws(BackendError)
+    {
         // On large pages: one-row products read memory at its full rate only there.
         guard let data = qv_memory_allocate(max(dataBytes, 64)) else {
             throw .outOfMemory(purpose: "weights", bytes: dataBytes)
         }
-        self.data = data
+        self.init(
+            rows: rows, columns: columns, format: format, holder: .own(data),
+            data: UnsafeRawBufferPointer(start: data, count: dataBytes), hasBias: hasBias)
+    }
+
+    /// Bytes in place; a copy where they do not lie on the boundary that kernels read from.
+    convenience init(
+        _ packed: PackedBytes, rows: Int, columns: Int, format: WeightFormat, hasBias: Bool
+    ) throws(BackendError) {
+        guard UInt(bitPattern: packed.bytes.baseAddress) % 64 == 0 else {
+            try self.init(
+                rows: rows, columns: columns, format: format, dataBytes: packed.bytes.count, hasBias: hasBias)
+            packedData.copyMemory(
+                from: packed.bytes.baseAddress ?? UnsafeRawPointer(packedData), byteCount: packed.bytes.count)
+            return
+        }
+        self.init(
+            rows: rows, columns: columns, format: format, holder: .other(packed.owner), data: packed.bytes,
+            hasBias: hasBias)
+    }
+
+    private init(
+        rows: Int, columns: Int, format: WeightFormat, holder: Holder, data: UnsafeRawBufferPointer, hasBias: Bool
+    ) {
+        self.holder = holder
+        dataBytes = data.count
         self.rows = rows
         self.columns = columns
         self.format = format
         bias = hasBias ? .allocate(capacity: rows) : nil
-        byteCount = dataBytes + (hasBias ? rows * 4 : 0)
+        byteCount = data.count + (hasBias ? rows * 4 : 0)
         matrix = .allocate(capacity: 1)
         matrix.initialize(
             to: qv_matrix(
-                format: format.kernelFormat, rows: Int64(rows), columns: Int64(columns), data: UnsafeRawPointer(data),
+                format: format.kernelFormat, rows: Int64(rows), columns: Int64(columns), data: data.baseAddress,
                 bias: UnsafePointer(bias)))
     }
 
-    var packedData: UnsafeMutableRawPointer { data }
+    /// For packing into memory of its own.
+    var packedData: UnsafeMutableRawPointer { UnsafeMutableRawPointer(mutating: matrix.pointee.data) }
+    var packedBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: matrix.pointee.data, count: dataBytes) }
     var biasData: UnsafeMutablePointer<Float>? { bias }
 
     deinit {
         matrix.deallocate()
-        qv_memory_release(data)
+        if case .own(let memory) = holder { qv_memory_release(memory) }
         bias?.deallocate()
     }
 }
@@ -47,6 +81,16 @@ final class MappedEmbeddingTable: EmbeddingTable {
     var rows: Int { source.shape.dimensions[0] }
     var columns: Int { source.shape.dimensions[1] }
     init(_ source: HostTensor, rounding: EmbeddingRounding) { (self.source, self.rounding) = (source, rounding) }
+}
+
+/// A table in blocks of 8 bits.
+final class PackedEmbeddingTable: EmbeddingTable {
+    let packed: PackedBytes
+    let rows: Int
+    let columns: Int
+    init(_ packed: PackedBytes, rows: Int, columns: Int) {
+        (self.packed, self.rows, self.columns) = (packed, rows, columns)
+    }
 }
 
 /// Rows made up, again and again the same few.
@@ -77,14 +121,53 @@ extension CPUBackend {
             qv_matrix_pack(
                 kernels, pool, format.kernelFormat, Int64(source.rows), Int64(source.columns), part.bytes.baseAddress,
                 part.dtype.kernelType, Int64(firstRow), Int64(count), weight.packedData)
-            if let bias = weight.biasData {
-                let values = source.biases[index]
-                precondition(values.shape.count == count)
-                convert(values, to: bias + firstRow)
-            }
+            if !source.biases.isEmpty { precondition(source.biases[index].shape.count == count) }
             firstRow += count
         }
+        fill(weight, biases: source.biases)
         return weight
+    }
+
+    private func fill(_ weight: PackedWeight, biases: [HostTensor]) {
+        guard let target = weight.biasData else { return }
+        precondition(biases.reduce(0) { $0 + $1.shape.count } == weight.rows)
+        var firstRow = 0
+        for bias in biases {
+            convert(bias, to: target + firstRow)
+            firstRow += bias.shape.count
+        }
+    }
+
+    package func makeWeight(
+        _ packed: PackedBytes, rows: Int, columns: Int, biases: [HostTensor], format: WeightFormat
+    ) throws -> any Weight {
+        precondition(packed.bytes.count == qv_matrix_bytes(kernels, format.kernelFormat, Int64(rows), Int64(columns)))
+        let weight = try PackedWeight(packed, rows: rows, columns: columns, format: format, hasBias: !biases.isEmpty)
+        fill(weight, biases: biases)
+        return weight
+    }
+
+    package func withPacked(
+        _ weight: any Weight, _ body: (UnsafeRawBufferPointer, UnsafeBufferPointer<Float>?) throws -> Void
+    ) rethrows {
+        guard let weight = weight as? PackedWeight else { preconditionFailure("a weight of another backend") }
+        try body(weight.packedBytes, weight.biasData.map { UnsafeBufferPointer(start: $0, count: weight.rows) })
+    }
+
+    package func makeEmbeddingTable(_ packed: PackedBytes, rows: Int, columns: Int) -> any EmbeddingTable {
+        precondition(packed.bytes.count == rows * qv_quantized_row_bytes(Int64(columns)))
+        return PackedEmbeddingTable(packed, rows: rows, columns: columns)
+    }
+
+    package func packTable(_ source: HostTensor, rows: Range<Int>) -> [UInt8] {
+        let values = embed(rows.map { Int32($0) }, MappedEmbeddingTable(source, rounding: .none))
+        let count = qv_quantized_row_bytes(Int64(values.columns)) * values.rows
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            qv_quantize_rows(
+                kernels, pool, Int64(values.rows), Int64(values.columns), values.pointer, values.stride,
+                buffer.baseAddress)
+            initialized = count
+        }
     }
 
     package func makeVector(_ source: HostTensor) -> Tensor {

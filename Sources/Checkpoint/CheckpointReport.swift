@@ -146,7 +146,7 @@ extension CheckpointReport.Weights {
         types = Dictionary(grouping: entries.values, by: \.type)
             .map { Report.TypeCount(type: $0, tensors: $1.count, bytes: $1.reduce(0) { $0 + $1.range.count }) }
             .sorted { ($0.bytes, $0.type.rawValue) > ($1.bytes, $1.type.rawValue) }
-        let expected = config?.expectedTensors ?? []
+        let expected = config?.storedTensors ?? []
         expectedTensors = config == nil ? nil : expected.count
         var missing: [Report.Tensor] = []
         var misshapen: [Report.Misfit] = []
@@ -154,6 +154,7 @@ extension CheckpointReport.Weights {
         // A head that is stored although it is tied to the embedding is read and checked all the same.
         let head = config.map { ("lm_head.weight", Shape([$0.text.vocabularySize, $0.text.hiddenSize])) }
         let tied = (config?.text.tiesWordEmbeddings ?? false) && entries["lm_head.weight"] != nil
+        let packed = Set(expected.lazy.map(\.name).filter { $0.hasSuffix(".packed") })
         for (name, shape) in expected + (tied ? [head].compactMap { $0 } : []) {
             guard let entry = entries[name] else {
                 missing.append(Report.Tensor(name: name, shape: shape.dimensions))
@@ -162,7 +163,11 @@ extension CheckpointReport.Weights {
             if entry.shape != shape {
                 misshapen.append(Report.Misfit(name: name, expected: "\(shape)", found: "\(entry.shape)"))
             }
-            if entry.type.dtype == nil {
+            if packed.contains(name) {
+                if entry.type != .uint8 {
+                    mistyped.append(Report.Misfit(name: name, expected: "U8", found: entry.type.rawValue))
+                }
+            } else if entry.type.dtype == nil {
                 mistyped.append(Report.Misfit(name: name, expected: "F32, BF16 or F16", found: entry.type.rawValue))
             }
         }

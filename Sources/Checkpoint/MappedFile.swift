@@ -24,6 +24,8 @@ package final class MappedFile: Sendable {
         /// Not any more: the pages may go. Their content stays that of the file.
         case dontNeed
         case normal
+        /// Read again and again: on large pages, where the system has them for files.
+        case largePages
     }
 
     /// - Throws: `CheckpointError.unreadable` when it is no regular file, or cannot be opened or mapped.
@@ -68,6 +70,12 @@ package final class MappedFile: Sendable {
         }
     }
 
+    #if os(Linux)
+        private var largePages: Int32 { Int32(MADV_HUGEPAGE) }
+    #else
+        private var largePages: Int32 { MADV_NORMAL }
+    #endif
+
     private static func failure(_ path: String, _ what: String) -> CheckpointError {
         .unreadable(file: path, reason: "\(what): \(String(cString: strerror(errno)))")
     }
@@ -87,6 +95,7 @@ package final class MappedFile: Sendable {
             case .willNeed: MADV_WILLNEED
             case .dontNeed: MADV_DONTNEED
             case .normal: MADV_NORMAL
+            case .largePages: largePages
             }
         _ = madvise(UnsafeMutableRawPointer(mutating: start + lower), upper - lower, value)
     }

@@ -29,12 +29,36 @@ extension ModelConfig {
         let nested = try root.object("text_config")
         var fields = nested ?? root
         if nested != nil { fields.outer = root.members }
-        for holder in [root, fields] { try Self.refuseQuantization(holder) }
+        packing = try Self.packing(root)
+        for holder in [root, fields] where packing == nil { try Self.refuseQuantization(holder) }
         text = try Text(fields, root: root, shapes: shapes)
         let visionFields = try root.object("vision_config")
         vision = try Vision(
             visionFields ?? ConfigFields(file: file, path: "vision_config.", members: [:]), text: text, shapes: shapes)
         tokens = try SpecialTokens(root, vocabularySize: text.vocabularySize)
+    }
+
+    /// What `qwenvl quantize` wrote.
+    private static func packing(_ root: ConfigFields) throws(CheckpointError) -> Packing? {
+        guard let fields = try root.object("quantization_config"),
+            try fields.string("quant_method") == Packing.method
+        else { return nil }
+        let version = try fields.requiredInteger("version", in: 1...Int.max)
+        guard version == Packing.version else {
+            throw fields.unsupported(
+                "version", "layout \(version) is not that of this release, \(Packing.version): quantise the model again"
+            )
+        }
+        func format(_ key: String) throws(CheckpointError) -> WeightFormat {
+            let name = try fields.string(key) ?? ""
+            guard let format = WeightFormat(rawValue: name) else {
+                throw fields.error(
+                    key, expected: WeightFormat.allCases.map(\.rawValue).joined(separator: ", "),
+                    found: "\"\(CheckpointError.printable(name))\"")
+            }
+            return format
+        }
+        return Packing(text: try format("text"), vision: try format("vision"))
     }
 
     private static func refuseQuantization(_ fields: ConfigFields) throws(CheckpointError) {

@@ -1,9 +1,58 @@
+import Foundation
 package import TensorCore
 
 extension ModelConfig {
     /// The tensors a checkpoint of this model holds, by official name, in the order of computing.
     package var expectedTensors: [(name: String, shape: Shape)] {
         visionTensors + textTensors
+    }
+
+    /// The tensors as the files hold them: quantised halves have packed matrices, queries, keys and values in one, and
+    /// a head even where it is tied to the embedding.
+    package var storedTensors: [(name: String, shape: Shape)] {
+        guard let packing else { return expectedTensors }
+        let head =
+            text.tiesWordEmbeddings && packing.text.isQuantized
+            ? [("lm_head.weight", Shape([text.vocabularySize, text.hiddenSize]))] : []
+        return Self.packed(visionTensors, format: packing.vision)
+            + Self.packed(textTensors + head, format: packing.text)
+    }
+
+    private static func packed(
+        _ tensors: [(name: String, shape: Shape)], format: WeightFormat
+    ) -> [(name: String, shape: Shape)] {
+        guard format.isQuantized else { return tensors }
+        var result: [(name: String, shape: Shape)] = []
+        var stackedRows = 0
+        for (name, shape) in tensors {
+            let stacked = ["q_proj.", "k_proj.", "v_proj."].first { name.contains(".self_attn.\($0)") }
+            if let stacked {
+                // Queries' and keys' rows are counted, and the whole is told with the values.
+                guard let range = name.range(of: stacked) else { continue }
+                if shape.dimensions.count > 1 { stackedRows += shape.dimensions[0] }
+                guard stacked == "v_proj." else { continue }
+                let place = name[..<range.lowerBound] + "qkv_proj."
+                if shape.dimensions.count == 1 {
+                    result.append((place + "bias", [stackedRows]))
+                    stackedRows = 0
+                } else if let packed = PackedLayout.matrix(
+                    rows: stackedRows, columns: shape.dimensions[1], format: format)
+                {
+                    result.append((place + "packed", packed))
+                }
+            } else if shape.dimensions.count > 1, name.hasSuffix(".weight") {
+                let (rows, place) = (shape.dimensions[0], name.dropLast("weight".count))
+                let columns = shape.count / max(1, rows)
+                let packed =
+                    name == "model.embed_tokens.weight"
+                    ? PackedLayout.table(rows: rows, columns: columns)
+                    : PackedLayout.matrix(rows: rows, columns: columns, format: format)
+                if let packed { result.append((place + "packed", packed)) }
+            } else {
+                result.append((name, shape))
+            }
+        }
+        return result
     }
 
     /// Elements of the matrices that products run over, the head among them: vectors, and a table that is only looked

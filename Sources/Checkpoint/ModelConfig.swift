@@ -1,4 +1,5 @@
 import Foundation
+package import TensorCore
 
 /// The shape of a Qwen2.5-VL model: everything `config.json` says that computing depends on. Every value has been
 /// checked on the way in.
@@ -6,6 +7,24 @@ package struct ModelConfig: Sendable, Equatable, Codable {
     package var text: Text
     package var vision: Vision
     package var tokens: SpecialTokens
+    /// The formats of a checkpoint that this program has quantised; nil for any other.
+    package var packing: Packing?
+
+    /// What `quantization_config` says of the two halves. A half that is not quantised is stored as usual.
+    package struct Packing: Sendable, Equatable, Codable {
+        package var text: WeightFormat
+        package var vision: WeightFormat
+
+        package init(text: WeightFormat, vision: WeightFormat) {
+            self.text = text
+            self.vision = vision
+        }
+
+        /// `quant_method` of such checkpoints.
+        package static let method = "qwenvl"
+        /// Of the layout; raised whenever older programs would misread it.
+        package static let version = 1
+    }
 
     /// The text decoder.
     package struct Text: Sendable, Equatable, Codable {

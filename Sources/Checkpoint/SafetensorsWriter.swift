@@ -25,6 +25,14 @@ package final class SafetensorsWriter {
         }
     }
 
+    /// The order of tensors in the file.
+    package enum Order: Sendable {
+        /// Wide types first, so that every tensor is aligned to its elements, as the format advises.
+        case widestFirst
+        /// As declared, from a 64-byte line on.
+        case declared
+    }
+
     private struct Region {
         let type: ElementType
         let end: Int
@@ -41,12 +49,12 @@ package final class SafetensorsWriter {
     /// - Throws: `CheckpointError.unreadable` when the file cannot be written; `.invalidHeader` for two tensors of one
     ///   name, or a shape that is negative or too large.
     package init(
-        path: String, tensors: [Declaration], metadata: [String: String] = [:]
+        path: String, tensors: [Declaration], metadata: [String: String] = [:], order: Order = .widestFirst
     ) throws(CheckpointError) {
         self.path = path
         temporaryPath = "\(path).\(UUID().uuidString).partial"
         descriptor = -1
-        let header = try layOut(tensors, metadata: metadata)
+        let header = try layOut(tensors, metadata: metadata, order: order)
         descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw failure("cannot be created") }
         try header.withUnsafeBytesChecked { (bytes) throws(CheckpointError) in try put(bytes, at: 0) }
@@ -128,7 +136,7 @@ package final class SafetensorsWriter {
 
     /// The header's bytes, length and all; fills `regions`.
     private func layOut(
-        _ tensors: [Declaration], metadata: [String: String]
+        _ tensors: [Declaration], metadata: [String: String], order: Order
     ) throws(CheckpointError) -> [UInt8] {
         var members: [String] = []
         if !metadata.isEmpty {
@@ -136,9 +144,11 @@ package final class SafetensorsWriter {
             members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         var end = 0
-        // Wide types first, so that every tensor is aligned to its elements, as the format advises.
-        let order = tensors.indices.sorted { (tensors[$1].type.bits, $0) < (tensors[$0].type.bits, $1) }
-        for tensor in order.map({ tensors[$0] }) {
+        let sorted =
+            order == .declared
+            ? Array(tensors.indices)
+            : tensors.indices.sorted { (tensors[$1].type.bits, $0) < (tensors[$0].type.bits, $1) }
+        for tensor in sorted.map({ tensors[$0] }) {
             guard tensor.shape.dimensions.allSatisfy({ $0 >= 0 }),
                 let size = tensor.type.byteCount(tensor.shape.dimensions), size <= Int.max / 2 - end
             else {
@@ -159,7 +169,8 @@ package final class SafetensorsWriter {
             end += size
         }
         var text = Array("{\(members.joined(separator: ","))}".utf8)
-        while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+        let unit = order == .declared ? 64 : 8
+        while (8 + text.count) % unit != 0 { text.append(UInt8(ascii: " ")) }
         let start = 8 + text.count
         regions = regions.mapValues { Region(type: $0.type, end: $0.end + start, next: $0.next + start) }
         return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text

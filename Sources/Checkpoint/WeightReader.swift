@@ -93,6 +93,26 @@ package struct WeightReader {
         try optionalTensor(name, shape: [count])
     }
 
+    /// Bytes of a quantised matrix or table, in this program's own layout.
+    /// - Throws: `CheckpointError`, as `tensor`.
+    package func packed(_ name: String, shape: Shape) throws(CheckpointError) -> PackedBytes {
+        let name = path + name
+        guard let location = ledger.index.tensors[name] else {
+            throw .missingTensor(
+                name: name, expected: shape, nearest: TensorNames.nearest(to: name, among: ledger.index.tensors.keys))
+        }
+        let (file, entry) = (location.file, location.entry)
+        guard entry.shape == shape else {
+            throw .shapeMismatch(file: file.path, tensor: name, expected: shape, found: entry.shape)
+        }
+        guard entry.type == .uint8 else {
+            throw .elementTypeMismatch(
+                file: file.path, tensor: name, expected: ElementType.uint8.rawValue, found: entry.type.rawValue)
+        }
+        guard ledger.unread.remove(name) != nil else { throw .alreadyRead(tensor: name) }
+        return PackedBytes(name: name, shape: shape, owner: file.contents, bytes: try file.bytes(of: entry.name))
+    }
+
     /// Bytes of all tensors of the checkpoint.
     package var totalBytes: Int { ledger.index.tensors.values.reduce(0) { $0 + $1.entry.range.count } }
 

@@ -57,7 +57,7 @@ struct EvalCommand: AsyncParsableCommand {
         options.maximumBatch = batch
         let engine = try await model.load(options)
         var report = EvaluationReport(
-            suite: suite, model: try model.directory(), weights: options.weights.rawValue)
+            suite: suite, model: try model.directory(), weights: engine.weights.rawValue)
         let chosen = tasks.map { name in questions.items.filter { $0.task == name }.prefix(limit ?? .max) }
         let progress = EvaluationProgress(total: chosen.map(\.count).reduce(0, +))
         if !json { try Terminal.out(EvaluationReport.heading + "\n") }

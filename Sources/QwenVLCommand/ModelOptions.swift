@@ -9,8 +9,12 @@ struct ModelOptions: ParsableArguments {
     @Option(name: [.short, .long], help: "The model's directory.")
     var model: String?
 
-    @Option(help: "How the language model's weights are kept, and so the arithmetic.")
-    var weights: EngineOptions.Weights = .bfloat16
+    @Option(
+        help: """
+            How the language model's weights are kept, and so the arithmetic (default: bfloat16, or the next that fits \
+            the free memory).
+            """)
+    var weights: EngineOptions.Weights?
 
     @Option(help: "How the vision tower's are kept (default: like the language model's, but never int4).")
     var visionWeights: EngineOptions.Weights?

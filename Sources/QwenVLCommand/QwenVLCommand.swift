@@ -24,7 +24,7 @@ struct QwenVLCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, ChatCommand.self, GenerateCommand.self, EvalCommand.self, ProcessCommand.self,
-            InspectCommand.self, PlanCommand.self, BenchCommand.self,
+            InspectCommand.self, PlanCommand.self, BenchCommand.self, QuantizeCommand.self,
         ])
 
     static func main() async {

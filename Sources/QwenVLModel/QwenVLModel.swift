@@ -46,6 +46,8 @@ package struct QwenVLModel: Sendable {
         randomOf config: ModelConfig, backend: any Backend, formats: Formats,
         progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
+        var config = config
+        config.packing = nil
         self.config = config
         self.formats = formats
         let meter = LoadMeter(total: formats.byteCount(config), report: progress)
@@ -58,8 +60,10 @@ package struct QwenVLModel: Sendable {
     private static func halves(
         config: ModelConfig, root: WeightLoader, visionFormat: WeightFormat
     ) throws -> (VisionTower, TextDecoder) {
-        var visual = root["visual"]
+        var (visual, root) = (root["visual"], root)
         visual.format = visionFormat
+        visual.isPacked = config.packing?.vision.isQuantized ?? false
+        root.isPacked = config.packing?.text.isQuantized ?? false
         return (
             try VisionTower(config: config.vision, loader: visual),
             try TextDecoder(config: config.text, loader: root["model"], head: root)

@@ -17,26 +17,31 @@ struct WeightLoader {
     }
 
     let source: Source
+    /// Whether this half's matrices lie in the checkpoint as they are used, so that its pages are needed on.
+    var isPacked = false
     let backend: any Backend
     var format: WeightFormat
     let meter: LoadMeter
 
     subscript(_ name: String) -> WeightLoader {
-        WeightLoader(source: source[name], backend: backend, format: format, meter: meter)
+        var loader = WeightLoader(source: source[name], backend: backend, format: format, meter: meter)
+        loader.isPacked = isPacked
+        return loader
     }
     subscript(_ index: Int) -> WeightLoader { self[String(index)] }
 
     /// Makes a module at this place and lets go of the file's pages that it was packed from.
     func module<Module>(_ make: (WeightLoader) throws -> Module) rethrows -> Module {
         let module = try make(self)
-        if case .checkpoint(let reader) = source { reader.advise(.dontNeed) }
+        if case .checkpoint(let reader) = source, !isPacked { reader.advise(.dontNeed) }
         return module
     }
 
     func norm(_ name: String, count: Int) throws -> Tensor {
         switch source {
         case .checkpoint(let reader): backend.makeVector(try reader[name].vector("weight", count: count))
-        case .random: [Float](repeating: 1, count: count).withUnsafeBufferPointer {
+        case .random:
+            [Float](repeating: 1, count: count).withUnsafeBufferPointer {
                 backend.makeTensor($0, rows: 1, columns: count)
             }
         }
@@ -44,6 +49,8 @@ struct WeightLoader {
 
     func linear(_ name: String, rows: Int, columns: Int, bias: Bias) throws -> any Weight {
         switch source {
+        case .checkpoint(let reader) where isPacked:
+            return try packed(reader, name, rows: rows, columns: columns, bias: bias)
         case .checkpoint(let reader):
             let matrix = try reader.matrix(name, rows: rows, columns: columns)
             let biases = bias == .present ? [try reader[name].vector("bias", count: rows)] : []
@@ -56,6 +63,9 @@ struct WeightLoader {
     /// - Parameter name: what the whole is called in a packed checkpoint.
     func stackedLinear(_ name: String, of parts: [(name: String, rows: Int)], columns: Int) throws -> any Weight {
         switch source {
+        case .checkpoint(let reader) where isPacked:
+            let rows = parts.reduce(0) { $0 + $1.rows }
+            return try packed(reader, name, rows: rows, columns: columns, bias: .present)
         case .checkpoint(let reader):
             let matrices = try parts.map { try reader.matrix($0.name, rows: $0.rows, columns: columns) }
             let biases = try parts.map { try reader[$0.name].vector("bias", count: $0.rows) }
@@ -68,6 +78,8 @@ struct WeightLoader {
     /// A convolution whose stride is its kernel: a matrix over the kernel's elements.
     func convolution(_ name: String, rows: Int, kernel: [Int]) throws -> any Weight {
         switch source {
+        case .checkpoint(let reader) where isPacked:
+            return try packed(reader, name, rows: rows, columns: kernel.reduce(1, *), bias: .absent)
         case .checkpoint(let reader):
             return try pack(WeightSource([try reader.convolution(name, rows: rows, kernel: kernel)]))
         case .random(let seeds):
@@ -78,6 +90,9 @@ struct WeightLoader {
     /// A table of embeddings, and what a head that is tied to it is packed from.
     func embedding(_ name: String, rows: Int, columns: Int) throws -> (table: any EmbeddingTable, source: HostTensor?) {
         switch source {
+        case .checkpoint(let reader) where isPacked:
+            let table = try reader.packed(name + ".packed", shape: PackedLayout.table(rows: rows, columns: columns))
+            return (backend.makeEmbeddingTable(table, rows: rows, columns: columns), nil)
         case .checkpoint(let reader):
             let table = try reader[name].tensor("weight", shape: [rows, columns])
             return (backend.makeEmbeddingTable(table, rounding: format.isQuantized ? .int8 : .none), table)
@@ -94,6 +109,18 @@ struct WeightLoader {
         // Some files hold the tied head a second time; the table counts, as in the reference.
         _ = try reader.optionalMatrix("lm_head", rows: rows, columns: config.hiddenSize)
         return try pack(WeightSource([table]))
+    }
+
+    private func packed(
+        _ reader: WeightReader, _ name: String, rows: Int, columns: Int, bias: Bias
+    ) throws -> any Weight {
+        guard let shape = PackedLayout.matrix(rows: rows, columns: columns, format: format) else {
+            preconditionFailure("\(format.rawValue) matrices are not kept packed")
+        }
+        let bytes = try reader.packed(name + ".packed", shape: shape)
+        let biases = bias == .present ? [try reader[name].vector("bias", count: rows)] : []
+        meter.add(bytes.bytes.count)
+        return try backend.makeWeight(bytes, rows: rows, columns: columns, biases: biases, format: format)
     }
 
     private func pack(_ source: WeightSource) throws -> any Weight {

@@ -20,6 +20,16 @@ package protocol Backend: AnyObject, Sendable {
     func makeWeight(_ source: WeightSource, format: WeightFormat) throws -> any Weight
     /// A vector as one row in float32 (norm weights).
     func makeVector(_ source: HostTensor) -> Tensor
+    /// A quantised weight whose bytes are used where they lie.
+    func makeWeight(_ packed: PackedBytes, rows: Int, columns: Int, biases: [HostTensor], format: WeightFormat) throws
+        -> any Weight
+    /// The packed bytes of a quantised weight, and its bias as float32.
+    func withPacked(_ weight: any Weight, _ body: (UnsafeRawBufferPointer, UnsafeBufferPointer<Float>?) throws -> Void)
+        rethrows
+    /// A table in 8 bits, looked up where it lies.
+    func makeEmbeddingTable(_ packed: PackedBytes, rows: Int, columns: Int) -> any EmbeddingTable
+    /// Rows of a table in 8 bits.
+    func packTable(_ source: HostTensor, rows: Range<Int>) -> [UInt8]
     /// - Parameter rounding: `int8` looks rows up as if they were kept in 8 bits.
     func makeEmbeddingTable(_ source: HostTensor, rounding: EmbeddingRounding) -> any EmbeddingTable
     /// A weight of random values as large as trained ones: for measuring shapes without a checkpoint.

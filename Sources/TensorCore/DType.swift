@@ -9,7 +9,7 @@ package enum DType: String, Sendable, CaseIterable {
 }
 
 /// How a backend keeps a weight matrix, and thereby the arithmetic of products with it.
-package enum WeightFormat: String, Sendable, CaseIterable {
+package enum WeightFormat: String, Sendable, CaseIterable, Codable {
     /// Everything in float32: the mode that is compared with the reference.
     case float32
     /// Weights and incoming activations in bfloat16, sums in float32.

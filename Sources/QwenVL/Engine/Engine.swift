@@ -24,6 +24,10 @@ public actor Engine {
     public nonisolated let processor: Processor
     /// What the checkpoint says about generating.
     public nonisolated let defaults: GenerationOptions
+    /// The format that the language model's weights have.
+    public nonisolated let weights: EngineOptions.Weights
+    /// The format that the vision tower's have.
+    public nonisolated let visionWeights: EngineOptions.Weights
     nonisolated let context: GenerationContext
     nonisolated let options: EngineOptions
 
@@ -88,6 +92,8 @@ public actor Engine {
         self.thread = thread
         self.processor = processor
         self.options = options
+        weights = EngineOptions.Weights(loaded.model.formats.text)
+        visionWeights = EngineOptions.Weights(loaded.model.formats.vision)
         model = loaded.model
         backend = loaded.backend
         var defaults = GenerationOptions(loaded.generation)

@@ -12,9 +12,11 @@ public struct EngineOptions: Sendable {
         case int4
     }
 
-    /// The format of the language model.
-    public var weights: Weights = .bfloat16
-    /// The format of the vision tower; nil for the language model's, or `int8` where that is `int4`.
+    /// The format of the language model. Nil for a quantised checkpoint's own; for any other the first of `bfloat16`,
+    /// `int8` and `int4` that fits the memory that is free.
+    public var weights: Weights?
+    /// The format of the vision tower. Nil for a quantised checkpoint's own; else the language model's, or `int8` where
+    /// that is `int4`.
     public var visionWeights: Weights?
     /// Compute threads; nil for one per physical core.
     public var threads: Int?

@@ -21,24 +21,6 @@ struct LoadedModel: Sendable {
     let generation: GenerationConfig
 }
 
-extension EngineOptions {
-    package var formats: QwenVLModel.Formats {
-        QwenVLModel.Formats(
-            text: weights.format, vision: (visionWeights ?? (weights == .int4 ? .int8 : weights)).format)
-    }
-}
-
-extension EngineOptions.Weights {
-    var format: WeightFormat {
-        switch self {
-        case .float32: .float32
-        case .bfloat16: .bfloat16
-        case .int8: .int8
-        case .int4: .int4
-        }
-    }
-}
-
 /// Loads on the thread that will compute: packing uses the same workers as products do.
 actor ModelLoader {
     private let thread: ComputeThread
@@ -53,12 +35,16 @@ actor ModelLoader {
         let index = try directory.weights()
         let config = try directory.modelConfig(weights: index)
         let generation = try directory.generationConfig()
+        let formats = try options.formats(for: config, in: path)
         let backend = try makeBackend(options)
+        if let packing = config.packing, packing.text.isQuantized || packing.vision.isQuantized {
+            index.advise(.largePages)
+        }
         backend.setActive(true)
         defer { backend.setActive(false) }
         let model = try QwenVLModel(
             config: config, weights: WeightReader(index), backend: backend,
-            formats: options.formats
+            formats: formats
         ) { done, total in progress?(LoadProgress(bytesDone: done, bytesTotal: total)) }
         return LoadedModel(model: model, backend: backend, generation: generation)
     }

@@ -30,6 +30,10 @@ struct VisionBlock: Sendable {
         epsilon = Float(config.rmsNormEpsilon)
     }
 
+    /// Rows that go through the MLP together: 3420 values of each, 14 MB, stay in a last-level cache between its
+    /// products, and memory holds no more of them.
+    private static let mlpRows = 1008
+
     /// Changes h [patches, hidden] in place.
     func apply(to h: Tensor, segments: [Int32], rotary: RotaryTable, backend: any Backend) {
         let x = backend.rmsNorm(h, weight: norm1, epsilon: epsilon)
@@ -37,7 +41,10 @@ struct VisionBlock: Sendable {
         backend.rotate(qkv.columns(0..<2 * heads.width), headSize: heads.size, by: rotary)
         let attended = backend.segmentAttention(qkv: qkv, heads: heads, segments: segments, format: format)
         backend.addLinear(attended, projection, to: h)
-        let y = backend.rmsNorm(h, weight: norm2, epsilon: epsilon)
-        backend.addLinear(backend.swiGLU(y, gate: gate, up: up), down, to: h)
+        for start in stride(from: 0, to: h.rows, by: Self.mlpRows) {
+            let part = h.rows(start..<min(start + Self.mlpRows, h.rows))
+            let y = backend.rmsNorm(part, weight: norm2, epsilon: epsilon)
+            backend.addLinear(backend.swiGLU(y, gate: gate, up: up), down, to: part)
+        }
     }
 }
