@@ -5,6 +5,8 @@ package struct ChatTemplate: Sendable {
     private let statements: [Statement]
     /// The template for conversations with tools, where a checkpoint has one of its own.
     private let toolStatements: [Statement]?
+    /// Whether the template itself prints tools.
+    package let knowsTools: Bool
     /// What every rendering sees besides its arguments: the special tokens (`bos_token`, `eos_token`…).
     package var variables: [String: TemplateValue]
 
@@ -15,6 +17,8 @@ package struct ChatTemplate: Sendable {
     ) throws(TemplateError) {
         statements = try TemplateParser.parse(source)
         toolStatements = try toolSource.map { (source) throws(TemplateError) in try TemplateParser.parse(source) }
+        // A template that prints tools has to name the variable.
+        knowsTools = toolSource != nil || source.contains("tools")
         self.variables = variables
     }
 

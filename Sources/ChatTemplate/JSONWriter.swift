@@ -117,3 +117,30 @@ struct JSONWriter {
         }
     }
 }
+
+extension TemplateValue {
+    /// How a value is written as JSON.
+    package enum JSONStyle {
+        /// As Python's `json.dumps(…, ensure_ascii=False)`: a space after commas and colons.
+        case python
+        /// Without any space: for the wire.
+        case compact
+    }
+
+    /// The value as JSON text. Numbers that JSON does not have become null.
+    package func serialized(_ style: JSONStyle) -> String {
+        var writer = JSONWriter(separators: style == .compact ? (",", ":") : nil)
+        // Every kind of value of a document can be written.
+        _ = writer.write(RuntimeValue(finite))
+        return writer.result
+    }
+
+    private var finite: TemplateValue {
+        switch self {
+        case .double(let double) where !double.isFinite: .null
+        case .list(let items): .list(items.map(\.finite))
+        case .mapping(let mapping): .mapping(OrderedMapping(mapping.map { ($0, $1.finite) }))
+        default: self
+        }
+    }
+}

@@ -79,6 +79,23 @@ package struct QwenVLModel: Sendable {
         vision.encode(patches, grid: grid, backend: backend, trace: trace)
     }
 
+    /// Begins the same work, to be done a block at a time.
+    package func beginEncoding(
+        _ patches: Tensor, grid: PatchGrid, backend: any Backend, trace: ActivationTrace? = nil
+    ) -> VisionPass {
+        vision.begin(patches, grid: grid, backend: backend, trace: trace)
+    }
+
+    /// Does the next block.
+    package func advance(_ pass: inout VisionPass, backend: any Backend, trace: ActivationTrace? = nil) {
+        vision.advance(&pass, backend: backend, trace: trace)
+    }
+
+    /// What ``encode(_:grid:backend:trace:)`` gives, once the pass is complete.
+    package func finish(_ pass: VisionPass, backend: any Backend, trace: ActivationTrace? = nil) -> Tensor {
+        vision.finish(pass, backend: backend, trace: trace)
+    }
+
     /// Takes new tokens of some sequences through the language model; their keys and values join the cache.
     /// - Returns: logits [step.logitRows.count, vocabulary], float32
     package func forward(

@@ -51,6 +51,10 @@ package struct KVPool {
     package var blockCount: Int { blocks.count }
     /// Blocks that sequences hold.
     package var usedBlocks: Int { blocks.count { $0.references > 0 } }
+    /// Blocks that no sequence holds, but whose contents can be used again.
+    package var reusableBlocks: Int { blocks.count - free.count - usedBlocks }
+    /// Blocks whose contents were given up for new ones.
+    package private(set) var evictions = 0
 
     // MARK: Taking and giving back
 
@@ -62,6 +66,7 @@ package struct KVPool {
         }
         guard let block = evictionCandidate() else { return nil }
         forget(block)
+        evictions += 1
         blocks[Int(block)].references = 1
         return block
     }
@@ -136,6 +141,14 @@ package struct KVPool {
         }
         takeTail(of: tokens, limit: limit, into: &match)
         return match
+    }
+
+    /// The block that holds `tokens` after `parent`, taken for a sequence; nil when nobody has computed it.
+    package mutating func take(_ tokens: some Collection<TokenKey>, after parent: NodeID) -> (block: Int32, node: NodeID)? {
+        guard let node = nodes[NodeKey(parent: parent, tokens: Array(tokens))] else { return nil }
+        clock += 1
+        retain(node.block)
+        return (node.block, node.id)
     }
 
     private mutating func retain(_ block: Int32) {

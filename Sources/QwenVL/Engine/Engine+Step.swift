@@ -1,4 +1,5 @@
 import QwenVLModel
+import Synchronization
 import TensorCore
 
 /// One pass through the model after another, as long as there is work: sequences join and leave between steps.
@@ -15,13 +16,18 @@ extension Engine {
     }
 
     private func step() {
+        defer { publishStatistics() }
         for sequence in running + waiting where sequence.request.cancellation.isCancelled {
             remove(sequence)
+            counted.cancelled += 1
             sequence.request.output.finish(throwing: CancellationError())
         }
         admit()
+        for sequence in running where sequence.isReadingPrompt { takeComputedBlocks(sequence) }
+        encodePictures()
         let shares = planShares()
         guard !shares.isEmpty else { return }
+        counted.steps += 1
         var step = TextStep()
         var asked: [RunningSequence] = []
         for (sequence, count) in shares {
@@ -45,17 +51,69 @@ extension Engine {
     // MARK: Joining and leaving
 
     private func admit() {
-        while running.count < options.maximumBatch, let sequence = waiting.first {
-            waiting.removeFirst()
+        while running.count < options.maximumBatch, let place = nextInLine() {
+            let sequence = waiting.remove(at: place)
             if sequence.started == nil { sequence.started = .now }
             let match = pool.match(sequence.keys, limit: sequence.tokens.count - 1)
             sequence.blocks = match.blocks
             sequence.cached = match.tokens
             sequence.node = match.node
             sequence.fullBlocks = match.tokens / pool.blockTokens
-            if sequence.isReadingPrompt { sequence.reusedTokens = match.tokens }
+            if sequence.isReadingPrompt {
+                sequence.reusedTokens = match.tokens
+                counted.promptTokensReused += match.tokens
+            }
             running.append(sequence)
         }
+    }
+
+    /// Who joins next: one that had begun already, else the first of the client with the fewest in the batch, so that
+    /// a client with a hundred questions does not keep out one with a single question.
+    private func nextInLine() -> Int? {
+        if let first = waiting.first, first.started != nil { return 0 }
+        var places: [String?: Int] = [:]
+        for sequence in running { places[sequence.request.client, default: 0] += 1 }
+        return waiting.indices.min { one, other in
+            let (first, second) = (waiting[one].request.client, waiting[other].request.client)
+            return (places[first, default: 0], one) < (places[second, default: 0], other)
+        }
+    }
+
+    /// Takes over what another sequence has computed of the same beginning since this one joined.
+    private func takeComputedBlocks(_ sequence: RunningSequence) {
+        let size = pool.blockTokens
+        // Its own tokens beyond the last full block would be thrown away.
+        while sequence.cached == sequence.fullBlocks * size, sequence.cached + size < sequence.tokens.count,
+            let next = pool.take(sequence.keys[sequence.cached..<sequence.cached + size], after: sequence.node)
+        {
+            // Blocks that were reserved and not written yet.
+            let spare = Array(sequence.blocks.dropFirst(sequence.fullBlocks))
+            if !spare.isEmpty { pool.release(spare, tail: nil) }
+            sequence.blocks = sequence.blocks.prefix(sequence.fullBlocks) + [next.block]
+            sequence.node = next.node
+            sequence.fullBlocks += 1
+            sequence.cached += size
+            sequence.reusedTokens += size
+            counted.promptTokensReused += size
+        }
+    }
+
+    /// Whether a sequence that joined earlier is about to compute this one's next block: of several with the same
+    /// beginning one reads it, and the others wait for its blocks.
+    func isComputedByAnother(_ sequence: RunningSequence) -> Bool {
+        let size = pool.blockTokens
+        guard sequence.isReadingPrompt, sequence.cached == sequence.fullBlocks * size,
+            sequence.cached + size < sequence.tokens.count
+        else { return false }
+        let next = sequence.keys[sequence.cached..<sequence.cached + size]
+        for other in running {
+            if other === sequence { return false }
+            guard other.isReadingPrompt, other.node == sequence.node, other.fullBlocks == sequence.fullBlocks,
+                other.keys.count >= next.endIndex
+            else { continue }
+            if other.keys[next.startIndex..<next.endIndex] == next { return true }
+        }
+        return false
     }
 
     private func remove(_ sequence: RunningSequence) {
@@ -67,6 +125,7 @@ extension Engine {
             tail: tail.isEmpty
                 ? nil : (sequence.blocks[sequence.fullBlocks], sequence.node, Array(sequence.keys[tail])))
         sequence.blocks = []
+        sequence.vision = [:]
         sequence.cached = 0
         sequence.fullBlocks = 0
         sequence.node = KVPool.root
@@ -74,22 +133,41 @@ extension Engine {
 
     // MARK: Planning
 
-    /// Who takes part in the next pass, and with how many tokens: first everyone who writes, then prompts in order
-    /// of arrival, up to a chunk altogether.
+    /// Who takes part in the next pass, and with how many tokens: first everyone who writes, then prompts, up to a
+    /// chunk altogether.
     private func planShares() -> [(RunningSequence, Int)] {
         var shares: [(RunningSequence, Int)] = []
         var budget = options.prefillChunk
         let writing = running.filter { $0.pending == 1 }
-        let reading = running.filter { $0.pending > 1 }
-        for sequence in writing + reading {
+        for sequence in writing + readingOrder() {
             // Nobody who writes waits, however many they are.
-            let count = sequence.pending == 1 ? 1 : min(sequence.pending, budget)
-            guard count > 0, running.contains(where: { $0 === sequence }) else { continue }
-            guard reserve(count, for: sequence, keeping: shares.map(\.0)) else { continue }
+            guard running.contains(where: { $0 === sequence }) else { continue }
+            var count = sequence.pending == 1 ? 1 : min(sequence.pending, budget)
+            // A short question is not held up by long documents, nor they by many short questions: half for each.
+            if sequence === shortest, sequence !== running.first(where: { $0.pending > 1 }) {
+                count = min(count, max(1, options.prefillChunk / 2))
+            }
+            if let picture = sequence.missingPicture(within: count) {
+                let before = picture.tokens.lowerBound - sequence.cached
+                // A little text goes along with the picture after it: every pass reads all weights.
+                count = before < options.prefillChunk / 2 ? 0 : before
+            }
+            guard count > 0, reserve(count, for: sequence, keeping: shares.map(\.0)) else { continue }
             shares.append((sequence, count))
             budget -= count
         }
         return shares
+    }
+
+    /// Prompts to be read: the one with the least left to read first, then in order of arrival.
+    private func readingOrder() -> [RunningSequence] {
+        let reading = running.filter { $0.pending > 1 && !isComputedByAnother($0) }
+        guard let shortest else { return reading }
+        return reading.filter { $0 === shortest } + reading.filter { $0 !== shortest }
+    }
+
+    private var shortest: RunningSequence? {
+        running.filter { $0.pending > 1 && !isComputedByAnother($0) }.min { $0.pending < $1.pending }
     }
 
     /// Gives the sequence blocks for its next tokens. When there are none left, the sequence that joined last and does
@@ -103,6 +181,7 @@ extension Engine {
                 victim !== sequence
             {
                 remove(victim)
+                counted.preempted += 1
                 waiting.insert(victim, at: 0)
             } else if keeping.isEmpty {
                 end(sequence, .length)
@@ -114,41 +193,11 @@ extension Engine {
         return true
     }
 
-    // MARK: Pictures
-
-    /// Puts the rows of pictures that fall into `range` into the step, encoding those that are new.
-    private func addVision(of sequence: RunningSequence, range: Range<Int>, to step: inout TextStep) {
-        let firstRow = step.tokens.count
-        for picture in sequence.request.prompt.media {
-            let overlap = picture.tokens.clamped(to: range)
-            guard !overlap.isEmpty else { continue }
-            let rows = embeddings(of: picture, for: sequence)
-            let inPicture = overlap.lowerBound - picture.tokens.lowerBound
-            step.vision.append(
-                VisionRows(
-                    firstRow: firstRow + overlap.lowerBound - range.lowerBound,
-                    embeddings: rows.rows(inPicture..<inPicture + overlap.count)))
-        }
-    }
-
-    private func embeddings(of picture: PreparedMedia, for sequence: RunningSequence) -> Tensor {
-        if let known = visionCache[picture.key] { return known }
-        let start = ContinuousClock.now
-        let patches = picture.patches.withUnsafeBufferPointer {
-            backend.makeTensor($0, rows: picture.grid.patches, columns: $0.count / picture.grid.patches)
-        }
-        visionClock?.begin()
-        let rows = model.encode(
-            patches, grid: picture.grid, backend: backend, trace: visionClock?.trace ?? dump?.trace)
-        visionCache.insert(rows, for: picture.key)
-        sequence.timings.vision += start.duration(to: .now).seconds
-        return rows
-    }
-
     // MARK: After the pass
 
     private func advanceCache(of sequence: RunningSequence, by count: Int) {
         sequence.cached += count
+        if sequence.cached >= sequence.promptCount { sequence.vision = [:] }
         while (sequence.fullBlocks + 1) * pool.blockTokens <= sequence.cached {
             let index = sequence.fullBlocks
             let keys = Array(sequence.keys[index * pool.blockTokens..<(index + 1) * pool.blockTokens])
@@ -156,8 +205,20 @@ extension Engine {
             sequence.fullBlocks += 1
         }
         if sequence.isReadingPrompt {
+            counted.promptTokensComputed += count
             sequence.request.output.yield(.prompt(done: sequence.cached, total: sequence.promptCount))
         }
+    }
+
+    func publishStatistics() {
+        counted.running = running.count
+        counted.waiting = waiting.count
+        counted.cacheTokensUsed = pool.usedBlocks * pool.blockTokens
+        counted.cacheTokensReusable = pool.reusableBlocks * pool.blockTokens
+        counted.cacheEvictions = pool.evictions
+        counted.visionCacheEntries = visionCache.count
+        counted.visionCacheBytes = visionCache.byteCount
+        published.withLock { [counted] in $0 = counted }
     }
 
     private func answer(_ asked: [RunningSequence], logits: [Float], vocabulary: Int) {
@@ -167,6 +228,7 @@ extension Engine {
                     try sequence.advance(
                         logits: UnsafeBufferPointer(rebasing: all[row * vocabulary..<(row + 1) * vocabulary]))
                 }
+                counted.generatedTokens += 1
                 if let reason { end(sequence, reason) }
             } catch {
                 remove(sequence)
@@ -191,6 +253,7 @@ extension Engine {
 
     private func end(_ sequence: RunningSequence, _ reason: FinishReason) {
         remove(sequence)
+        counted.finished += 1
         sequence.finish(reason)
     }
 }

@@ -2,6 +2,7 @@ package import Checkpoint
 import ChatTemplate
 import QwenTokenizer
 import QwenVLModel
+import Synchronization
 import TensorCore
 import VisionInput
 
@@ -15,7 +16,7 @@ import VisionInput
 /// }
 /// ```
 /// Everything that one engine computes runs on a thread of its own; calls from anywhere are safe.
-public actor Engine {
+public actor Engine: ChatModel {
     private nonisolated let thread: ComputeThread
     /// The thread that computes.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -41,6 +42,7 @@ public actor Engine {
     var visionClock: VisionClock?
     /// Numbers for pictures' contents, so that prefixes compare exactly. A video's time is part of its positions.
     private var mediaNumbers: [MediaKey: Int64] = [:]
+    private var lastMediaNumber: Int64 = 0
     private struct MediaKey: Hashable {
         let patches: PatchKey
         let secondsPerGrid: Float?
@@ -50,6 +52,11 @@ public actor Engine {
     var running: [RunningSequence] = []
     var waiting: [RunningSequence] = []
     var isRunning = false
+    /// The picture that is going through the vision tower.
+    var encoding: VisionEncoding?
+
+    var counted = EngineStatistics()
+    nonisolated let published = Mutex(EngineStatistics())
 
     /// Loads a checkpoint directory.
     /// - Parameters:
@@ -112,6 +119,9 @@ public actor Engine {
         pool = KVPool(blockCount: blockCount, blockTokens: blockTokens)
         visionCache = VisionCache(byteLimit: options.visionCacheBytes)
         dump = options.activationDump.map { ActivationDump(path: $0, backend: loaded.backend) }
+        counted.cacheTokens = blockCount * blockTokens
+        counted.visionCacheByteLimit = options.visionCacheBytes
+        published.withLock { [counted] in $0 = counted }
     }
 
     deinit { thread.stop() }
@@ -120,10 +130,13 @@ public actor Engine {
 
     /// Answers one conversation, piece by piece. Ending the iteration ends the work within one step.
     ///
-    /// - Parameter options: what is nil comes from the checkpoint (``defaults``).
+    /// - Parameters:
+    ///   - tools: the functions that the model may call, each in OpenAI's form (`{"type": "function", "function": …}`);
+    ///     ``Completion/toolCalls`` are the calls of the answer.
+    ///   - options: what is nil comes from the checkpoint (``defaults``).
     /// - Returns: progress, pieces of text, and at the end the whole; throws ``QwenVLError``.
     public nonisolated func stream(
-        _ messages: [ChatMessage], options: GenerationOptions = GenerationOptions()
+        _ messages: [ChatMessage], tools: [JSONValue], options: GenerationOptions
     ) -> AsyncThrowingStream<GenerationEvent, any Error> {
         let cancellation = Cancellation()
         return AsyncThrowingStream { output in
@@ -131,7 +144,7 @@ public actor Engine {
             Task {
                 do {
                     let options = options.merged(over: defaults)
-                    let prompt = try await processor.prompt(messages)
+                    let prompt = try await processor.prompt(messages, tools: tools)
                     try await submit([
                         GenerationRequest(
                             prompt: prompt, options: options, cancellation: cancellation, output: output)
@@ -143,12 +156,31 @@ public actor Engine {
         }
     }
 
-    /// Answers one conversation.
-    /// - Throws: ``QwenVLError``; `CancellationError` when the task is cancelled.
-    public nonisolated func reply(
-        to messages: [ChatMessage], options: GenerationOptions = GenerationOptions()
-    ) async throws -> Completion {
-        try await Self.last(of: stream(messages, options: options))
+    /// Answers a conversation that is ready, once for each of the options; they read it together.
+    ///
+    /// - Parameters:
+    ///   - options: what is nil comes from the checkpoint (``defaults``).
+    ///   - client: who asks. Places in the batch are dealt out evenly among clients.
+    /// - Returns: a stream for each of the options.
+    /// - Throws: ``QwenVLError`` when it cannot be queued: it is too long, an option is out of range, or too many wait.
+    public func start(
+        _ prompt: PreparedPrompt, options: [GenerationOptions], client: String? = nil
+    ) throws -> [AsyncThrowingStream<GenerationEvent, any Error>] {
+        do {
+            var requests: [GenerationRequest] = []
+            let streams = options.map { options in
+                let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
+                let request = GenerationRequest(
+                    prompt: prompt.prompt, options: options.merged(over: defaults), output: output, client: client)
+                output.onTermination = { _ in request.cancellation.cancel() }
+                requests.append(request)
+                return stream
+            }
+            try submit(requests)
+            return streams
+        } catch {
+            throw QwenVLError.wrapping(error)
+        }
     }
 
     /// Answers several conversations as one batch: each step of the model serves them all.
@@ -163,12 +195,11 @@ public actor Engine {
             var streams: [AsyncThrowingStream<GenerationEvent, any Error>] = []
             for messages in conversations {
                 let prompt = try await processor.prompt(messages)
-                let cancellation = Cancellation()
                 let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
-                output.onTermination = { _ in cancellation.cancel() }
+                let request = GenerationRequest(prompt: prompt, options: options, output: output)
+                output.onTermination = { _ in request.cancellation.cancel() }
                 streams.append(stream)
-                requests.append(
-                    GenerationRequest(prompt: prompt, options: options, cancellation: cancellation, output: output))
+                requests.append(request)
             }
             try await submit(requests)
             var completions: [Completion] = []
@@ -189,19 +220,31 @@ public actor Engine {
     /// Conversations being answered or waiting for their turn.
     public var activeSequences: Int { running.count + waiting.count }
 
+    /// What the engine is doing and has done, as of its last step. Does not wait for the step under way.
+    public nonisolated var statistics: EngineStatistics { published.withLock { $0 } }
+
+    /// Tokens that the KV cache holds over all conversations: the longest prompt that can be read.
+    public nonisolated var cacheCapacity: Int { statistics.cacheTokens }
+
     // MARK: Work
 
     /// Queues conversations; they join the batch at the next step.
     func submit(_ requests: [GenerationRequest]) throws {
+        if let limit = options.maximumWaiting, waiting.count + requests.count > limit + freePlaces {
+            throw QwenVLError.busy(waiting: waiting.count)
+        }
         let sequences = try requests.map { request in
             try check(request.prompt)
             return try RunningSequence(request, keys: keys(of: request.prompt), context: context)
         }
         waiting += sequences
+        publishStatistics()
         guard !isRunning else { return }
         isRunning = true
         Task { await run() }
     }
+
+    private var freePlaces: Int { max(0, options.maximumBatch - running.count) }
 
     private func check(_ prompt: Prompt) throws {
         let count = prompt.tokens.count
@@ -217,8 +260,14 @@ public actor Engine {
         var keys = prompt.tokens.map(KVPool.TokenKey.init)
         for media in prompt.media {
             let key = MediaKey(patches: media.key, secondsPerGrid: media.secondsPerGrid)
-            let number = mediaNumbers[key] ?? Int64(mediaNumbers.count + 1)
-            mediaNumbers[key] = number
+            let number = mediaNumbers[key] ?? lastMediaNumber + 1
+            if number > lastMediaNumber {
+                // Only a picture's next number would be forgotten, and with it what can be used again: 64 Ki of them
+                // are ten megabytes, and far more than any cache holds.
+                if mediaNumbers.count >= 65_536 { mediaNumbers.removeAll() }
+                mediaNumbers[key] = number
+                lastMediaNumber = number
+            }
             for (row, token) in media.tokens.enumerated() { keys[token] = number << 32 | Int64(row) }
         }
         return keys

@@ -30,6 +30,9 @@ public struct EngineOptions: Sendable {
     public var prefillChunk: Int = 512
     /// Conversations that run through the model together.
     public var maximumBatch: Int = 16
+    /// Conversations that may wait for a place in the batch; one more is refused (``QwenVLError/busy(waiting:)``).
+    /// nil: no limit.
+    public var maximumWaiting: Int?
     /// Bytes of vision results kept for pictures that are asked about again.
     public var visionCacheBytes: Int = 256 << 20
     /// How pictures and messages are prepared.

@@ -1,6 +1,7 @@
 import QwenTokenizer
 import QwenVLModel
 import Synchronization
+import TensorCore
 
 /// Told by a caller that nobody waits any more; looked at once a step.
 final class Cancellation: Sendable {
@@ -15,6 +16,19 @@ struct GenerationRequest: Sendable {
     let options: GenerationOptions
     let cancellation: Cancellation
     let output: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+    /// Who asks: places in the batch are dealt out evenly among clients.
+    var client: String?
+
+    init(
+        prompt: Prompt, options: GenerationOptions, cancellation: Cancellation = Cancellation(),
+        output: AsyncThrowingStream<GenerationEvent, any Error>.Continuation, client: String? = nil
+    ) {
+        self.prompt = prompt
+        self.options = options
+        self.cancellation = cancellation
+        self.output = output
+        self.client = client
+    }
 }
 
 /// One conversation on its way through the model: what it knows, what it holds, what it has said.
@@ -36,6 +50,9 @@ final class RunningSequence {
     var node = KVPool.root
     var fullBlocks = 0
 
+    /// Rows of pictures that the prompt still needs.
+    var vision: [PatchKey: Tensor] = [:]
+
     // What it has said.
     private var sampler: Sampler
     private var decoder: StreamingDecoder
@@ -56,6 +73,10 @@ final class RunningSequence {
         tokens = request.prompt.tokens
         positions = MRoPEPositions(
             spans: request.prompt.spans, mergeSize: context.mergeSize, tokensPerSecond: context.tokensPerSecond)
+        for id in (request.options.logitBias ?? [:]).keys where !(0..<context.vocabularySize).contains(id) {
+            throw InputError(
+                field: "logit_bias", expected: "token ids below \(context.vocabularySize)", found: "\(id)")
+        }
         sampler = try Sampler(
             SamplingParameters(request.options), vocabularySize: context.vocabularySize,
             prompt: request.prompt.tokens.lazy.map(Int.init))
@@ -70,6 +91,13 @@ final class RunningSequence {
     /// Tokens still to go through the model.
     var pending: Int { tokens.count - cached }
     var isReadingPrompt: Bool { generatedCount == 0 }
+
+    /// The first picture among the next `count` tokens whose rows are not there yet.
+    func missingPicture(within count: Int) -> PreparedMedia? {
+        request.prompt.media.first {
+            $0.tokens.upperBound > cached && $0.tokens.lowerBound < cached + count && vision[$0.key] == nil
+        }
+    }
 
     /// Chooses the next token from its logits and tells the caller.
     /// - Returns: why the answer ends with it, or nil.

@@ -7,10 +7,12 @@ struct VisionCache {
         var lastUse: UInt64
     }
 
-    private let byteLimit: Int
+    let byteLimit: Int
     private var entries: [PatchKey: Entry] = [:]
-    private var byteCount = 0
+    private(set) var byteCount = 0
     private var clock: UInt64 = 0
+
+    var count: Int { entries.count }
 
     init(byteLimit: Int) { self.byteLimit = byteLimit }
 

@@ -86,10 +86,12 @@ public struct Processor: Sendable {
     // MARK: Prompts
 
     /// Renders a conversation, cuts up its pictures and puts them in their places.
-    func prompt(_ messages: [ChatMessage]) async throws -> Prompt {
+    func prompt(
+        _ messages: [ChatMessage], tools: [JSONValue] = [], answerStart: String = ""
+    ) async throws -> Prompt {
         let start = ContinuousClock.now
         try checkPlaceholders(messages)
-        let text = try render(messages)
+        let text = try render(messages, tools: tools) + answerStart
         let media = try await decode(mediaRequests(of: messages))
         var prompt = try assemble(text, media: media)
         prompt.processing = start.duration(to: .now).seconds
@@ -97,12 +99,15 @@ public struct Processor: Sendable {
     }
 
     /// The text of the prompt, one placeholder for each picture.
-    public func render(_ messages: [ChatMessage]) throws -> String {
+    /// - Parameter tools: the functions that the model may call, each in OpenAI's form.
+    public func render(_ messages: [ChatMessage], tools: [JSONValue] = []) throws -> String {
         do {
+            let messages = template.knowsTools ? messages : ToolPrompt.messages(messages, tools: tools)
             var extra: [String: TemplateValue] = [:]
             if options.addsVisionIDs { extra["add_vision_id"] = true }
             return try template.render(
-                messages: messages.map(\.templateValue), addGenerationPrompt: true, extra: extra)
+                messages: messages.map(\.templateValue),
+                tools: tools.isEmpty || !template.knowsTools ? nil : tools.map(\.value), addGenerationPrompt: true, extra: extra)
         } catch {
             throw QwenVLError.wrapping(error)
         }

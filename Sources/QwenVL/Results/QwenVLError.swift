@@ -16,6 +16,8 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
     case template(String)
     /// The prompt is longer than the context or the cache.
     case promptTooLong(tokens: Int, limit: Int, what: String)
+    /// As many conversations wait as the engine takes; later there will be room again.
+    case busy(waiting: Int)
     /// Asked for something that this version does not do.
     case unsupported(field: String, reason: String)
     /// The machine: threads, instruction sets, memory.
@@ -33,6 +35,7 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
             "\(field): \(reason)"
         case .promptTooLong(let tokens, let limit, let what):
             "the prompt has \(tokens) tokens; \(what) holds \(limit)"
+        case .busy(let waiting): "too many requests: \(waiting) are waiting already"
         }
     }
 
@@ -42,7 +45,7 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
         case .checkpoint, .input, .picture, .template, .promptTooLong, .unsupported, .mediaRefused,
             .mediaUnavailable:
             true
-        case .machine, .numerical: false
+        case .machine, .numerical, .busy: false
         }
     }
 }

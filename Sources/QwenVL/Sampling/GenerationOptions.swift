@@ -20,6 +20,10 @@ public struct GenerationOptions: Sendable, Equatable {
     public var presencePenalty: Double?
     /// Subtracted from the logit of a token for each time it stands in the answer (OpenAI).
     public var frequencyPenalty: Double?
+    /// Added to the logits of tokens before anything else, by token id (OpenAI).
+    public var logitBias: [Int: Double]?
+    /// The form that the answer must have.
+    public var responseFormat: ResponseFormat?
     /// Makes sampling reproducible; nil draws a new seed each time.
     public var seed: UInt64?
     /// Texts that end the answer; they are not part of it.
@@ -57,6 +61,8 @@ public struct GenerationOptions: Sendable, Equatable {
         result.repetitionPenalty = repetitionPenalty ?? defaults.repetitionPenalty
         result.presencePenalty = presencePenalty ?? defaults.presencePenalty
         result.frequencyPenalty = frequencyPenalty ?? defaults.frequencyPenalty
+        result.logitBias = logitBias ?? defaults.logitBias
+        result.responseFormat = responseFormat ?? defaults.responseFormat
         result.seed = seed ?? defaults.seed
         result.stop = stop ?? defaults.stop
         result.stopTokenIDs = stopTokenIDs ?? defaults.stopTokenIDs
@@ -88,6 +94,9 @@ extension GenerationOptions {
         try Self.check("presence_penalty", presencePenalty, "a number from -2 to 2") { (-2...2).contains($0) }
         try Self.check("frequency_penalty", frequencyPenalty, "a number from -2 to 2") { (-2...2).contains($0) }
         try Self.check("logprobs", logprobs, "an integer from 0 to 20") { (0...20).contains($0) }
+        for (id, bias) in logitBias ?? [:] {
+            try Self.check("logit_bias.\(id)", bias, "a number from -100 to 100") { (-100...100).contains($0) }
+        }
         for (index, text) in (stop ?? []).enumerated() where text.isEmpty {
             throw InputError(field: "stop[\(index)]", expected: "a text that is not empty", found: "\"\"")
         }

@@ -19,7 +19,7 @@ public enum SamplingError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Chooses the next token of one sequence from its logits.
 ///
-/// The order is that of Transformers 4.49.0: repetition penalty (prompt and answer, once per token), OpenAI's
+/// The order is that of Transformers 4.49.0, after OpenAI's bias: repetition penalty (prompt and answer, once per token), OpenAI's
 /// presence and frequency penalties (answer), temperature, top-k, top-p, min-p, then one draw by probability.
 package struct Sampler: Sendable {
     package let parameters: SamplingParameters
@@ -39,6 +39,9 @@ package struct Sampler: Sendable {
         random = RandomSource(seed: parameters.seed)
         history = try TokenHistory(vocabularySize: vocabularySize, prompt: prompt)
         scores = [Float](repeating: 0, count: vocabularySize)
+        for id in parameters.logitBias.keys where !(0..<vocabularySize).contains(id) {
+            throw .unknownToken(id: id, vocabularySize: vocabularySize)
+        }
     }
 
     /// Chooses a token and takes it into the history.
@@ -74,6 +77,7 @@ package struct Sampler: Sendable {
         }
         let token: Int?? = scores.withUnsafeMutableBufferPointer { scores in
             _ = scores.update(fromContentsOf: logits)
+            for (token, bias) in parameters.logitBias { scores[token] += bias }
             history.penalize(scores, parameters)
             let (maximum, hasNaN) = LogitVector.maximum(UnsafeBufferPointer(scores))
             guard !hasNaN, maximum.isFinite else { return nil }

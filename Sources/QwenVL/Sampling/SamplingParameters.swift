@@ -12,6 +12,7 @@ package struct SamplingParameters: Sendable, Equatable {
     /// nil: no limit (0 would still drop tokens whose probability underflows).
     package var minP: Double?
     package var seed: UInt64
+    package var logitBias: [Int: Float]
 
     /// - Throws: ``InputError`` when a field is out of range.
     package init(_ options: GenerationOptions) throws(InputError) {
@@ -24,6 +25,7 @@ package struct SamplingParameters: Sendable, Equatable {
         repetitionPenalty = options.repetitionPenalty ?? 1
         presencePenalty = options.presencePenalty ?? 0
         frequencyPenalty = options.frequencyPenalty ?? 0
+        logitBias = (options.logitBias ?? [:]).mapValues { Float($0) }
         seed = options.seed ?? UInt64.random(in: 0...UInt64.max)
         let samples = options.doSample ?? ((options.temperature ?? 0) > 0)
         // Below this, float32 division by the temperature is division by zero: the limit is the greedy choice.

@@ -25,6 +25,13 @@ struct VisionTower: Sendable {
     ///   - trace: sees the embedded patches and each block's output in window order.
     /// - Returns: [grid.patches / mergeSize², outHidden] in the picture's own order.
     func encode(_ patches: Tensor, grid: PatchGrid, backend: any Backend, trace: ActivationTrace?) -> Tensor {
+        var pass = begin(patches, grid: grid, backend: backend, trace: trace)
+        while !pass.isComplete { advance(&pass, backend: backend, trace: trace) }
+        return finish(pass, backend: backend, trace: trace)
+    }
+
+    /// Embeds the patches and puts them in window order.
+    func begin(_ patches: Tensor, grid: PatchGrid, backend: any Backend, trace: ActivationTrace?) -> VisionPass {
         precondition(patches.rows == grid.patches)
         let plan = VisionPlan(grid: grid, config: config, backend: backend)
         let cell = config.mergeSize * config.mergeSize
@@ -32,17 +39,47 @@ struct VisionTower: Sendable {
         trace?("vision.patch_embed", embedded)
         let h = backend.gatherRows(embedded.reshaped(columns: cell * config.hiddenSize), plan.partition.cellOrder)
             .reshaped(columns: config.hiddenSize)
-        for (index, block) in blocks.enumerated() {
-            let full = config.fullAttentionBlocks.contains(index)
-            block.apply(
-                to: h, segments: full ? plan.partition.frameSegments : plan.partition.windowSegments,
-                rotary: plan.rotary, backend: backend)
-            trace?("vision.block.\(index)", h)
-        }
-        let merged = merger(h, backend: backend)
+        return VisionPass(plan: plan, h: h, blockCount: blocks.count)
+    }
+
+    /// One block.
+    func advance(_ pass: inout VisionPass, backend: any Backend, trace: ActivationTrace?) {
+        let index = pass.nextBlock
+        let full = config.fullAttentionBlocks.contains(index)
+        let partition = pass.plan.partition
+        blocks[index].apply(
+            to: pass.h, segments: full ? partition.frameSegments : partition.windowSegments,
+            rotary: pass.plan.rotary, backend: backend)
+        trace?("vision.block.\(index)", pass.h)
+        pass.nextBlock += 1
+    }
+
+    /// Merges cells and undoes the window order.
+    func finish(_ pass: VisionPass, backend: any Backend, trace: ActivationTrace?) -> Tensor {
+        precondition(pass.isComplete)
+        let merged = merger(pass.h, backend: backend)
         let result = backend.makeTensor(rows: merged.rows, columns: merged.columns)
-        backend.scatterRows(merged, plan.partition.cellOrder, into: result)
+        backend.scatterRows(merged, pass.plan.partition.cellOrder, into: result)
         trace?("vision.merger", result)
         return result
     }
+}
+
+/// A picture on its way through the vision tower, a block at a time: a large one takes seconds, and others'
+/// answers go on in between.
+package struct VisionPass {
+    let plan: VisionPlan
+    /// [patches, hidden], in window order; changed in place.
+    let h: Tensor
+    let blockCount: Int
+    fileprivate(set) var nextBlock = 0
+
+    init(plan: VisionPlan, h: Tensor, blockCount: Int) {
+        self.plan = plan
+        self.h = h
+        self.blockCount = blockCount
+    }
+
+    /// Whether all blocks are done.
+    package var isComplete: Bool { nextBlock == blockCount }
 }
