@@ -1,14 +1,16 @@
+import ChatTemplate
 import CoreMetrics
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
-import Logging
+public import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
 public import QwenVL
 import ServiceLifecycle
-import UnixSignals
+public import UnixSignals
 
 /// An OpenAI-compatible server for one model.
 public struct Server: Sendable {

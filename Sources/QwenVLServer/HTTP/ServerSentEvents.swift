@@ -1,6 +1,7 @@
 import ChatTemplate
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 
 /// Server-sent events: what streams to the client, piece by piece.

@@ -1,4 +1,5 @@
 import ChatTemplate
+import HTTPTypes
 import QwenVL
 
 /// `POST /v1/chat/completions`.

@@ -1,4 +1,5 @@
 import ChatTemplate
+import HTTPTypes
 import NIOCore
 import QwenVL
 

@@ -1,4 +1,5 @@
 import ChatTemplate
+import HTTPTypes
 import QwenVL
 
 /// Fields that several kinds of requests share.

@@ -13,7 +13,11 @@ enum SamplingFields {
             options.topK = max(0, try field.integer(in: -1...Int(Int32.max), "an integer of at least -1"))
         }
         options.repetitionPenalty =
-            try number(request, "repetition_penalty", 0.01...100) ?? number(request, "repeat_penalty", 0.01...100)
+            if request.optional("repetition_penalty") != nil {
+                try number(request, "repetition_penalty", 0.01...100)
+            } else {
+                try number(request, "repeat_penalty", 0.01...100)
+            }
         options.presencePenalty = try number(request, "presence_penalty", -2...2)
         options.frequencyPenalty = try number(request, "frequency_penalty", -2...2)
         if let field = request.optional("seed") {

@@ -1,5 +1,6 @@
+import ChatTemplate
 import Foundation
-import Logging
+public import Logging
 
 /// How the log is written.
 public enum LogFormat: String, Sendable, CaseIterable {

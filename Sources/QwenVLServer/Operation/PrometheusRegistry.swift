@@ -1,4 +1,4 @@
-import CoreMetrics
+public import CoreMetrics
 import Synchronization
 
 /// Metrics in Prometheus's text format (version 0.0.4): the backend of swift-metrics that this server brings.

@@ -1,3 +1,4 @@
+import ChatTemplate
 import HTTPTypes
 import Hummingbird
 import NIOCore

@@ -1,3 +1,4 @@
+import ChatTemplate
 import Hummingbird
 import QwenVL
 
