@@ -10,6 +10,7 @@ import NIOPosix
 import NIOSSL
 public import QwenVL
 import ServiceLifecycle
+import Synchronization
 public import UnixSignals
 
 /// An OpenAI-compatible server for one model.
@@ -44,10 +45,12 @@ public struct Server: Sendable {
     /// Serves until the task is cancelled or one of the signals comes; then takes nothing new and finishes what runs.
     /// - Parameters:
     ///   - signals: what ends it.
+    ///   - stop: what else ends it.
     ///   - onRunning: told the port once it is listening.
     /// - Throws: when the port is taken, a certificate cannot be read, or the model cannot be loaded.
     public func run(
-        signals: [UnixSignal] = [.sigterm, .sigint], onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
+        signals: [UnixSignal] = [.sigterm, .sigint], stop: Switch? = nil,
+        onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) async throws {
         let application = try application(onRunning: onRunning)
         let model = ModelService(host: host, load: load, logger: logger)
@@ -58,7 +61,34 @@ public struct Server: Sendable {
                 .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
             ], gracefulShutdownSignals: signals, logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(options.shutdownTimeout)
-        try await ServiceGroup(configuration: configuration).run()
+        let group = ServiceGroup(configuration: configuration)
+        stop?.connect { await group.triggerGracefulShutdown() }
+        try await group.run()
+    }
+
+    /// Ends a server from within the program, as a signal does from outside.
+    public final class Switch: Sendable {
+        private let state = Mutex<(action: (@Sendable () async -> Void)?, isOff: Bool)>((nil, false))
+
+        /// Not connected yet.
+        public init() {}
+
+        /// Ends the server: it takes nothing new and finishes what runs.
+        public func stop() {
+            let action = state.withLock { state in
+                state.isOff = true
+                return state.action
+            }
+            if let action { Task { await action() } }
+        }
+
+        fileprivate func connect(_ action: @escaping @Sendable () async -> Void) {
+            let isOff = state.withLock { state in
+                state.action = action
+                return state.isOff
+            }
+            if isOff { Task { await action() } }
+        }
     }
 
     private func application(onRunning: @escaping @Sendable (Int) async -> Void) throws -> some ApplicationProtocol {
@@ -87,6 +117,19 @@ public struct Server: Sendable {
             throw InputError(
                 field: "tls", expected: "a certificate chain and a key, both PEM files",
                 found: "\(files.certificate), \(files.key): \(error)")
+        }
+    }
+
+    /// Method and path of every route, as the OpenAPI document writes them.
+    package static func routes(of options: ServerOptions) -> [String] {
+        let service = AnswerService(
+            options: options, host: ModelHost(), metrics: ServerMetrics(PrometheusRegistry()),
+            admission: Admission(limit: 1), connections: Connections())
+        let server = Server(options, logger: Logging.Logger(label: "routes")) { _ in throw CancellationError() }
+        return server.router(service).routes.map { route in
+            // Hummingbird writes captures as `{name}` too.
+            let path = "\(route.path)"
+            return "\(route.method.rawValue) \(path.hasPrefix("/") ? path : "/" + path)"
         }
     }
 

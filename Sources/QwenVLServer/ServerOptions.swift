@@ -55,6 +55,8 @@ public struct ServerOptions: Sendable {
     public var maximumMessages = 2048
     /// Pictures, videos and frames of one request.
     public var maximumMedia = 128
+    /// Whether messages may name files of this machine, as far as the engine's ``MediaPolicy`` goes.
+    public var readsFiles = false
     /// Tokens of one answer; nil for what the context leaves.
     public var maximumAnswerTokens: Int?
 

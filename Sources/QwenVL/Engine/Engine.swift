@@ -55,6 +55,7 @@ public actor Engine: ChatModel {
     /// The picture that is going through the vision tower.
     var encoding: VisionEncoding?
 
+    private let constraints: ConstrainedVocabulary
     var counted = EngineStatistics()
     nonisolated let published = Mutex(EngineStatistics())
 
@@ -106,6 +107,7 @@ public actor Engine: ChatModel {
         var defaults = GenerationOptions(loaded.generation)
         if defaults.endOfSequenceIDs == nil { defaults.endOfSequenceIDs = processor.turnEndTokens }
         self.defaults = defaults
+        constraints = ConstrainedVocabulary(processor.tokenizer)
         let config = loaded.model.config
         context = GenerationContext(
             tokenizer: processor.tokenizer, vocabularySize: config.text.vocabularySize,
@@ -235,7 +237,9 @@ public actor Engine: ChatModel {
         }
         let sequences = try requests.map { request in
             try check(request.prompt)
-            return try RunningSequence(request, keys: keys(of: request.prompt), context: context)
+            return try RunningSequence(
+                request, keys: keys(of: request.prompt), context: context,
+                constraint: constraints.constraint(request.options.responseFormat))
         }
         waiting += sequences
         publishStatistics()

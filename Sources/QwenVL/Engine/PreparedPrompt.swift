@@ -18,15 +18,12 @@ public struct PreparedPrompt: Sendable {
 
 extension Processor {
     /// Renders a conversation, decodes its pictures and splits it into tokens.
-    /// - Parameters:
-    ///   - tools: the functions that the model may call, each in OpenAI's form (`{"type": "function", "function": …}`).
-    ///   - answerStart: how the answer begins; the model goes on from there.
+    /// - Parameter tools: the functions that the model may call, each in OpenAI's form
+    ///   (`{"type": "function", "function": …}`).
     /// - Throws: ``QwenVLError``.
-    public func prepare(
-        _ messages: [ChatMessage], tools: [JSONValue] = [], answerStart: String = ""
-    ) async throws -> PreparedPrompt {
+    public func prepare(_ messages: [ChatMessage], tools: [JSONValue] = []) async throws -> PreparedPrompt {
         do {
-            return PreparedPrompt(try await prompt(messages, tools: tools, answerStart: answerStart))
+            return PreparedPrompt(try await prompt(messages, tools: tools))
         } catch {
             throw QwenVLError.wrapping(error)
         }

@@ -57,6 +57,7 @@ final class RunningSequence {
     private var sampler: Sampler
     private var decoder: StreamingDecoder
     private var stops: StopMatcher
+    private var constraint: TokenConstraint?
     private let endTokens: Set<Int>
     private(set) var text = ""
     private(set) var logprobs: [TokenLogprob] = []
@@ -66,7 +67,11 @@ final class RunningSequence {
     var started: ContinuousClock.Instant?
     var firstToken: ContinuousClock.Instant?
 
-    init(_ request: GenerationRequest, keys: [KVPool.TokenKey], context: GenerationContext) throws {
+    init(
+        _ request: GenerationRequest, keys: [KVPool.TokenKey], context: GenerationContext,
+        constraint: TokenConstraint? = nil
+    ) throws {
+        self.constraint = constraint
         self.request = request
         self.context = context
         self.keys = keys
@@ -103,7 +108,7 @@ final class RunningSequence {
     /// - Returns: why the answer ends with it, or nil.
     func advance(logits: UnsafeBufferPointer<Float>) throws -> FinishReason? {
         if firstToken == nil { firstToken = .now }
-        let token = try sampler.next(logits)
+        let token = try sampler.next(logits) { constraint?.mask($0, ends: endTokens) }
         let logprob = try request.options.logprobs.map { try TokenLogprob(token, logits: logits, top: $0) }
         tokens.append(Int32(token))
         keys.append(KVPool.TokenKey(token))
@@ -117,6 +122,8 @@ final class RunningSequence {
         request.output.yield(
             .text(TextDelta(text: piece, tokenIDs: [token], logprobs: logprob.map { [$0] } ?? [])))
         if ended || stops.match != nil { return .stop }
+        constraint?.accept(token)
+        if let constraint, constraint.isComplete { return .stop }
         if let limit = request.options.maxTokens, generatedCount >= limit { return .length }
         return tokens.count >= context.contextLength ? .length : nil
     }

@@ -147,6 +147,9 @@ extension ChatMessage {
     /// The message as chat templates know it.
     package var templateValue: TemplateValue { value(part: \.templateValue) }
 
+    /// The message in the form of the model card.
+    package var json: TemplateValue { value(part: \.json) }
+
     private func value(part: (ContentPart) -> TemplateValue) -> TemplateValue {
         var members: [(String, TemplateValue)] = [("role", .string(role.rawValue))]
         switch content {

@@ -86,12 +86,10 @@ public struct Processor: Sendable {
     // MARK: Prompts
 
     /// Renders a conversation, cuts up its pictures and puts them in their places.
-    func prompt(
-        _ messages: [ChatMessage], tools: [JSONValue] = [], answerStart: String = ""
-    ) async throws -> Prompt {
+    func prompt(_ messages: [ChatMessage], tools: [JSONValue] = []) async throws -> Prompt {
         let start = ContinuousClock.now
         try checkPlaceholders(messages)
-        let text = try render(messages, tools: tools) + answerStart
+        let text = try render(messages, tools: tools)
         let media = try await decode(mediaRequests(of: messages))
         var prompt = try assemble(text, media: media)
         prompt.processing = start.duration(to: .now).seconds

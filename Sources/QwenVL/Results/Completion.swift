@@ -14,6 +14,12 @@ public struct Usage: Sendable, Hashable, Codable {
     public var completionTokens: Int
     /// Tokens of the prompt that were in the cache already and cost nothing.
     public var cachedTokens: Int
+
+    package init(promptTokens: Int, completionTokens: Int, cachedTokens: Int) {
+        self.promptTokens = promptTokens
+        self.completionTokens = completionTokens
+        self.cachedTokens = cachedTokens
+    }
 }
 
 /// Where the time went, in seconds.
@@ -26,6 +32,8 @@ public struct Timings: Sendable, Hashable, Codable {
     public var prefill: Double = 0
     /// From the first new token to the last.
     public var decode: Double = 0
+
+    package init() {}
 }
 
 /// What the model saw of a picture: coordinates in answers are in pixels of `processed`.
@@ -104,6 +112,13 @@ public struct VideoReport: Sendable, Hashable, Codable {
     public var secondsPerGrid: Double
     /// When each frame is shown in the file, in seconds; nil for a list of frames.
     public var timestamps: [Double]?
+
+    package init(frames: Int, fps: Double, secondsPerGrid: Double, timestamps: [Double]?) {
+        self.frames = frames
+        self.fps = fps
+        self.secondsPerGrid = secondsPerGrid
+        self.timestamps = timestamps
+    }
 }
 
 /// A whole answer.
@@ -124,6 +139,20 @@ public struct Completion: Sendable {
     public var timings: Timings
     /// The conversation's pictures, in order.
     public var pictures: [PictureReport]
+
+    package init(
+        text: String, tokenIDs: [Int], promptTokenIDs: [Int], finishReason: FinishReason, usage: Usage,
+        logprobs: [TokenLogprob]?, timings: Timings, pictures: [PictureReport]
+    ) {
+        self.text = text
+        self.tokenIDs = tokenIDs
+        self.promptTokenIDs = promptTokenIDs
+        self.finishReason = finishReason
+        self.usage = usage
+        self.logprobs = logprobs
+        self.timings = timings
+        self.pictures = pictures
+    }
 }
 
 /// What arrives while an answer is made.
@@ -144,4 +173,10 @@ public struct TextDelta: Sendable {
     public var tokenIDs: [Int]
     /// One entry for each of them, when asked for.
     public var logprobs: [TokenLogprob]
+
+    package init(text: String, tokenIDs: [Int], logprobs: [TokenLogprob]) {
+        self.text = text
+        self.tokenIDs = tokenIDs
+        self.logprobs = logprobs
+    }
 }

@@ -16,6 +16,8 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
     case template(String)
     /// The prompt is longer than the context or the cache.
     case promptTooLong(tokens: Int, limit: Int, what: String)
+    /// What a server said (its HTTP status, 0 when there was none) about a request that it did not answer.
+    case remote(status: Int, reason: String)
     /// As many conversations wait as the engine takes; later there will be room again.
     case busy(waiting: Int)
     /// Asked for something that this version does not do.
@@ -35,6 +37,7 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
             "\(field): \(reason)"
         case .promptTooLong(let tokens, let limit, let what):
             "the prompt has \(tokens) tokens; \(what) holds \(limit)"
+        case .remote(let status, let reason): status == 0 ? reason : "the server says (\(status)): \(reason)"
         case .busy(let waiting): "too many requests: \(waiting) are waiting already"
         }
     }
@@ -45,6 +48,7 @@ public enum QwenVLError: Error, Sendable, CustomStringConvertible {
         case .checkpoint, .input, .picture, .template, .promptTooLong, .unsupported, .mediaRefused,
             .mediaUnavailable:
             true
+        case .remote(let status, _): (400..<500).contains(status)
         case .machine, .numerical, .busy: false
         }
     }

@@ -48,7 +48,15 @@ package struct Sampler: Sendable {
     /// - Parameter logits: float32 logits as the model gives them, [vocabulary]; left unchanged.
     /// - Throws: ``SamplingError``.
     package mutating func next(_ logits: UnsafeBufferPointer<Float>) throws(SamplingError) -> Int {
-        let token = try choose(logits)
+        try next(logits) { _ in }
+    }
+
+    /// Chooses among the tokens that `restrict` leaves.
+    /// - Parameter restrict: may set scores to minus infinity.
+    mutating func next(
+        _ logits: UnsafeBufferPointer<Float>, restrict: (UnsafeMutableBufferPointer<Float>) -> Void
+    ) throws(SamplingError) -> Int {
+        let token = try process(logits, restrict: restrict) ?? candidates.draw(random.unit())
         try accept(token)
         return token
     }
@@ -71,7 +79,9 @@ package struct Sampler: Sendable {
     }
 
     /// Fills the candidates, or returns the token when there is nothing to draw.
-    private mutating func process(_ logits: UnsafeBufferPointer<Float>) throws(SamplingError) -> Int? {
+    private mutating func process(
+        _ logits: UnsafeBufferPointer<Float>, restrict: (UnsafeMutableBufferPointer<Float>) -> Void = { _ in }
+    ) throws(SamplingError) -> Int? {
         guard logits.count == vocabularySize else {
             throw .wrongCount(expected: vocabularySize, found: logits.count)
         }
@@ -79,6 +89,7 @@ package struct Sampler: Sendable {
             _ = scores.update(fromContentsOf: logits)
             for (token, bias) in parameters.logitBias { scores[token] += bias }
             history.penalize(scores, parameters)
+            restrict(scores)
             let (maximum, hasNaN) = LogitVector.maximum(UnsafeBufferPointer(scores))
             guard !hasNaN, maximum.isFinite else { return nil }
             // A quotient beyond float32 means that no other token has a measurable probability.

@@ -8,6 +8,11 @@ public struct TokenLogprob: Sendable, Equatable {
         public let id: Int
         /// The natural logarithm of its probability.
         public let logprob: Float
+
+        package init(id: Int, logprob: Float) {
+            self.id = id
+            self.logprob = logprob
+        }
     }
 
     /// The chosen token.
@@ -16,6 +21,12 @@ public struct TokenLogprob: Sendable, Equatable {
     public let logprob: Float
     /// The most probable tokens, the chosen one perhaps among them, most probable first; ties by lower id.
     public let top: [Alternative]
+
+    package init(id: Int, logprob: Float, top: [Alternative]) {
+        self.id = id
+        self.logprob = logprob
+        self.top = top
+    }
 
     /// - Parameters:
     ///   - logits: the model's logits, [vocabulary].

@@ -14,10 +14,8 @@ public struct ToolCallParser: Sendable {
     private var held = ""
     private var isInside = false
 
-    /// - Parameter answerStart: what the answer began with when it was given (see `Processor.prepare`).
-    public init(answerStart: String = "") {
-        if !answerStart.isEmpty { _ = push(answerStart) }
-    }
+    /// Before the first piece.
+    public init() {}
 
     /// A whole answer, taken apart.
     public static func parse(_ text: String) -> (content: String, calls: [ToolCall]) {

@@ -75,7 +75,7 @@ extension APIError {
         case .mediaUnavailable(let field, _):
             self.init(.badRequest, error.description, code: "media_unavailable", parameter: field)
         case .busy: self = .overloaded
-        case .checkpoint, .machine, .numerical: self = .internalFailure
+        case .checkpoint, .machine, .numerical, .remote: self = .internalFailure
         }
     }
 

@@ -14,6 +14,7 @@ struct RequestMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         if let given = request.headers[.requestID], Self.isName(given) { context.requestID = given }
+        context.logger[metadataKey: "hb.request.id"] = nil
         context.logger[metadataKey: "request_id"] = "\(context.requestID)"
         var response: Response
         do {
@@ -113,7 +114,13 @@ struct KeyMiddleware: RouterMiddleware {
         return found
     }
 
-    static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+    private static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool { ConstantTime.isEqual(one, other) }
+}
+
+/// Comparison whose time tells nothing of where two texts differ.
+package enum ConstantTime {
+    /// False for two empty ones too: no key is no key.
+    package static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         var difference = one.count ^ other.count
         for index in one.indices { difference |= Int(one[index] ^ (other.isEmpty ? 1 : other[index % other.count])) }
         return difference == 0 && !one.isEmpty

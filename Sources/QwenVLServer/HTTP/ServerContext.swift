@@ -50,7 +50,9 @@ extension Request {
         } catch {
             // What is left of the body will not be read.
             context.closeSoon()
-            throw error
+            if error is APIError || error is NIOTooManyBytesError { throw error }
+            // The connection broke, or what came over it is no HTTP.
+            throw APIError(.badRequest, "The request's body did not arrive whole.", code: "broken_body")
         }
         return JSONField(try JSON.parse(body.readableBytesView, named: "the request's body"), path: "")
     }

@@ -21,8 +21,7 @@ struct ChatReply: Sendable {
     }
 
     private func split(_ text: String) -> (content: String, calls: [ToolCall]) {
-        request.tools.tools.isEmpty
-            ? (text, []) : ToolCallParser.parse(request.tools.answerStart + text)
+        request.tools.tools.isEmpty ? (text, []) : ToolCallParser.parse(text)
     }
 
     // MARK: Whole
@@ -74,7 +73,7 @@ struct ChatReply: Sendable {
     /// Turns events into server-sent events; to be called in order, with nil at the end.
     func streaming() -> (AnswerEvent?) -> [ByteBuffer] {
         var choices = (0..<request.fields.choices).map { _ in
-            Choice(parser: request.tools.tools.isEmpty ? nil : ToolCallParser(answerStart: request.tools.answerStart))
+            Choice(parser: request.tools.tools.isEmpty ? nil : ToolCallParser())
         }
         var usage = UsageReport(prompt)
         var written = 0

@@ -30,8 +30,7 @@ struct ChatRequest: Sendable {
                 .badRequest, "\(key): this server does not do that\(key == "audio" ? "" : "; use tools and tool_choice")",
                 code: "unsupported", parameter: key)
         }
-        fields.options.responseFormat = try ResponseFormat(request.optional("response_format"))
-        try tools.check(against: fields.options.responseFormat)
+        fields.options.responseFormat = try tools.format(ResponseFormat(request.optional("response_format")))
     }
 }
 
@@ -39,8 +38,8 @@ struct ChatRequest: Sendable {
 struct ToolFields: Sendable {
     /// In OpenAI's form, as chat templates print them; none when `tool_choice` is `none`.
     var tools: [JSONValue] = []
-    /// How the answer begins, where it has to be a call.
-    var answerStart = ""
+    /// Those of which one has to be called; none where the model may choose.
+    var required: [JSONValue] = []
 
     init() {}
 
@@ -72,23 +71,24 @@ struct ToolFields: Sendable {
         return ["type": "function", "function": .mapping(function)]
     }
 
-    /// A call is brought about by beginning it: the model goes on from there.
     private mutating func choose(_ choice: JSONField?, among names: [String]) throws(InputError) {
         guard let choice else { return }
         switch choice.value {
         case .string("auto"): break
         case .string("none"): tools = []
-        case .string("required"): answerStart = "<tool_call>\n{\"name\": \""
+        case .string("required"): required = tools
         case .mapping:
             let name = try (choice.optional("function") ?? choice).required("name", "a function's name").string()
             guard names.contains(name) else { throw choice.failure(expected: "the name of one of the tools") }
-            answerStart = "<tool_call>\n{\"name\": \(JSON.string(name).serialized(.python)), \"arguments\": "
+            required = zip(tools, names).filter { $0.1 == name }.map(\.0)
         default: throw choice.failure(expected: "\"auto\", \"none\", \"required\" or a function")
         }
     }
 
-    func check(against format: ResponseFormat?) throws(InputError) {
-        guard let format, format != .text, !tools.isEmpty else { return }
+    /// The form of the answer: a call where there has to be one, else what is asked for.
+    func format(_ asked: ResponseFormat?) throws(InputError) -> ResponseFormat? {
+        guard !tools.isEmpty else { return asked }
+        if asked == nil { return required.isEmpty ? nil : .toolCall(required) }
         throw InputError(
             field: "response_format", expected: "\"text\" together with tools", found: "another format")
     }

@@ -80,6 +80,13 @@ extension ServerOptions {
             throw InputError(field: "messages", expected: "at most \(maximumMessages)", found: "\(messages.count)")
         }
         var media = 0
+        if !readsFiles {
+            for (index, message) in messages.enumerated() where message.parts.contains(where: \.namesFile) {
+                throw InputError(
+                    field: "messages[\(index)].content", expected: "URLs and data URIs of pictures and videos",
+                    found: "the name of a file, which this server does not read")
+            }
+        }
         let result = messages.map { message in
             var message = message
             if message.role == "developer" { message.role = .system }
@@ -106,11 +113,30 @@ extension ContentPart {
         }
     }
 
+    fileprivate var namesFile: Bool {
+        let sources: [MediaSource] =
+            switch self {
+            case .text: []
+            case .image(let part): [part.source]
+            case .video(let part): part.source.sources
+            }
+        return sources.contains { if case .path = $0 { true } else { false } }
+    }
+
     /// OpenAI's `"detail": "low"` is a picture of 512 by 512 pixels.
     fileprivate var withDetail: ContentPart {
         guard case .image(var part) = self, part.detail == "low", part.maxPixels == nil, part.resizedWidth == nil
         else { return self }
         part.maxPixels = max(512 * 512, part.minPixels ?? 0)
         return .image(part)
+    }
+}
+
+extension VideoPart.Source {
+    fileprivate var sources: [MediaSource] {
+        switch self {
+        case .file(let source): [source]
+        case .frames(let frames): frames
+        }
     }
 }

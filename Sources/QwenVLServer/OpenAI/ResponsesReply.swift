@@ -55,7 +55,7 @@ struct ResponsesReply: Sendable {
     func whole(_ completion: Completion) -> JSON {
         let (text, calls) =
             request.tools.tools.isEmpty
-            ? (completion.text, []) : ToolCallParser.parse(request.tools.answerStart + completion.text)
+            ? (completion.text, []) : ToolCallParser.parse(completion.text)
         var output: [JSON] = []
         if !text.isEmpty || calls.isEmpty {
             let status = completion.finishReason == .stop ? "completed" : "incomplete"
@@ -106,8 +106,7 @@ struct ResponsesReply: Sendable {
 
         init(reply: ResponsesReply) {
             self.reply = reply
-            let tools = reply.request.tools
-            parser = tools.tools.isEmpty ? nil : ToolCallParser(answerStart: tools.answerStart)
+            parser = reply.request.tools.tools.isEmpty ? nil : ToolCallParser()
         }
 
         mutating func drain() -> [ByteBuffer] {

@@ -30,8 +30,8 @@ struct ResponsesRequest: Sendable {
         if let instructions = request.optional("instructions") { items.append(.system(try instructions.string())) }
         items += try Self.messages(request.required("input", "a text or a list of items"))
         messages = try limits.checked(items)
-        fields.options.responseFormat = try ResponseFormat(request.optional("text")?.optional("format"))
-        try tools.check(against: fields.options.responseFormat)
+        fields.options.responseFormat = try tools.format(
+            ResponseFormat(request.optional("text")?.optional("format")))
         if let field = request.optional("top_logprobs") {
             fields.options.logprobs = try field.integer(in: 0...20, "an integer from 0 to 20")
         } else if let include = request.optional("include") {

@@ -50,14 +50,26 @@ struct UsageReport: Sendable {
             members.append(
                 (
                     "media",
-                    .list(
-                        pictures.map {
-                            [
-                                "original": JSON(size: $0.original), "processed": JSON(size: $0.processed),
-                                "tokens": .integer($0.tokens),
-                            ]
-                        })
+                    .list(pictures.map(Self.media))
                 ))
+        }
+        return .mapping(members)
+    }
+}
+
+extension UsageReport {
+    private static func media(_ report: PictureReport) -> JSON {
+        var members: [(String, JSON)] = [
+            ("original", JSON(size: report.original)), ("processed", JSON(size: report.processed)),
+            ("tokens", .integer(report.tokens)),
+        ]
+        if let video = report.video {
+            var fields: [(String, JSON)] = [
+                ("frames", .integer(video.frames)), ("fps", .double(video.fps)),
+                ("seconds_per_grid", .double(video.secondsPerGrid)),
+            ]
+            if let stamps = video.timestamps { fields.append(("timestamps", .list(stamps.map { .double($0) }))) }
+            members.append(("video", .mapping(fields)))
         }
         return .mapping(members)
     }
@@ -78,7 +90,7 @@ struct LogprobWriter: Sendable {
 
     private func token(_ id: Int, _ logprob: Float) -> [(String, JSON)] {
         [
-            ("token", .string(processor.text(ofToken: id))), ("logprob", .double(finite(logprob))),
+            ("id", .integer(id)), ("token", .string(processor.text(ofToken: id))), ("logprob", .double(finite(logprob))),
             ("bytes", .list(processor.bytes(ofToken: id).map { .integer(Int($0)) })),
         ]
     }

@@ -1,6 +1,8 @@
+import ChatTemplate
 import Configuration
 import Foundation
 public import QwenVL
+import SystemPackage
 
 /// A server's settings from flags, the environment and a file, in this order: the first that names a setting decides.
 ///
@@ -33,7 +35,7 @@ public struct ServerSettings: Sendable {
         if let file {
             try Self.checkNames(in: file)
             do {
-                providers.append(try await FileProvider<JSONSnapshot>(filePath: .init(file)))
+                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
             } catch {
                 throw InputError(field: "--config", expected: "a JSON file of settings", found: "\(file): \(error)")
             }
@@ -125,6 +127,7 @@ public struct ServerSettings: Sendable {
         case (nil, nil): break
         default: throw InputError(field: "tls", expected: "both tlsCertificate and tlsKey", found: "one of them")
         }
+        options.readsFiles = try list("mediaDirectories") != nil
         options.maximumBodyBytes = try integer("maxBodyMB", in: 1...4096).map { $0 << 20 } ?? options.maximumBodyBytes
         options.bodyTimeout = try seconds("bodyTimeout") ?? options.bodyTimeout
         options.requestTimeout = try seconds("requestTimeout") ?? options.requestTimeout

@@ -12,7 +12,7 @@ struct ChatRoute: Sendable {
         let engine = try service.host.engine()
         let asked = try ChatRequest(await request.json(service.options, context: context), limits: service.options)
         let prompt = try await engine.processor.prepare(
-            asked.messages, tools: asked.tools.tools, answerStart: asked.tools.answerStart)
+            asked.messages, tools: asked.tools.tools)
         let reply = ChatReply(
             model: service.options.modelName, request: asked, prompt: prompt,
             logprobs: LogprobWriter(processor: engine.processor))

@@ -13,7 +13,7 @@ struct ResponsesRoute: Sendable {
         let asked = try ResponsesRequest(
             await request.json(service.options, context: context), limits: service.options)
         let prompt = try await engine.processor.prepare(
-            asked.messages, tools: asked.tools.tools, answerStart: asked.tools.answerStart)
+            asked.messages, tools: asked.tools.tools)
         let reply = ResponsesReply(
             model: service.options.modelName, request: asked, prompt: prompt,
             logprobs: LogprobWriter(processor: engine.processor))

@@ -1,0 +1,137 @@
+"""How a server holds up under load: throughput, time to the first token, time between tokens.
+
+    qwenvl serve --model DIR --port 8080 &
+    python Tools/server/load.py --url http://127.0.0.1:8080 --clients 1 4 8 16 --seconds 20
+    python Tools/server/load.py --url http://127.0.0.1:8080 --again Examples/red-circle.png
+
+Every client asks one question after another, each its own, and streams the answer. With --check each answer is
+compared with the one that the server gives when it is asked that alone.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import statistics
+import time
+from pathlib import Path
+
+import aiohttp
+
+
+def body(question, tokens, picture=None):
+    content = [{"type": "text", "text": question}]
+    if picture:
+        data = base64.b64encode(Path(picture).read_bytes()).decode()
+        content.insert(0, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}})
+    return {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": tokens,
+            "ignore_eos": True, "stream": True, "return_token_ids": True, "stream_options": {"include_usage": True}}
+
+
+async def ask(session, url, request):
+    """(token ids, time of each, usage), times in seconds from the request on."""
+    begun = time.perf_counter()
+    ids, times, usage = [], [], None
+    async with session.post(url + "/v1/chat/completions", json=request) as response:
+        if response.status != 200:
+            raise RuntimeError(f"{response.status}: {(await response.text())[:200]}")
+        async for line in response.content:
+            if not line.startswith(b"data: {"):
+                continue
+            event = json.loads(line[6:])
+            if "error" in event:
+                raise RuntimeError(event["error"]["message"])
+            usage = event.get("usage") or usage
+            for choice in event["choices"]:
+                new = choice.get("token_ids") or []
+                ids += new
+                times += [time.perf_counter() - begun] * len(new)
+    return ids, times, usage
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def question(client, number, words):
+    """Questions that share nothing: the cache does not help."""
+    return f"Client {client}, question {number}: " + " ".join(str((client * 7919 + number * 104729 + i * 31) % 997) for i in range(words))
+
+
+async def run(url, clients, arguments):
+    answers, first, gaps = {}, [], []
+    count = 0
+    stop = time.perf_counter() + arguments.seconds
+
+    async def client(index, session):
+        nonlocal count
+        number = 0
+        while time.perf_counter() < stop:
+            text = question(index, arguments.offset + number, arguments.words)
+            ids, times, _ = await ask(session, url, body(text, arguments.tokens, arguments.picture))
+            answers[text] = ids
+            first.append(times[0])
+            gaps.extend(b - a for a, b in zip(times, times[1:]))
+            count += len(ids)
+            number += 1
+
+    begun = time.perf_counter()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        await asyncio.gather(*(client(index, session) for index in range(clients)))
+    spent = time.perf_counter() - begun
+    row = {"clients": clients, "answers": len(answers), "tokens_per_second": count / spent,
+           "first_p50": statistics.median(first), "first_p95": percentile(first, .95),
+           "gap_p50": statistics.median(gaps), "gap_p95": percentile(gaps, .95)}
+    return row, answers
+
+
+async def again(url, picture, tokens):
+    """The same picture asked about twice, then a third time in other words."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        # Connection and code are warm; the picture is new.
+        await ask(session, url, body("Hello", 2))
+        for name, text in [("first", "What is in the picture?"), ("second", "What is in the picture?"),
+                           ("other question", "Which colours are there?")]:
+            _, times, usage = await ask(session, url, body(text, tokens, picture))
+            cached = usage["prompt_tokens_details"]["cached_tokens"]
+            print(f"{name:>15}: first token after {times[0] * 1000:9.2f} ms, {cached} of {usage['prompt_tokens']} tokens known")
+            if name == "first":
+                cold = times[0]
+            else:
+                print(f"{'':>15}  {cold / times[0]:.1f} times as fast")
+
+
+async def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", default="http://127.0.0.1:8080")
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--words", type=int, default=12, help="words of a question")
+    parser.add_argument("--picture", help="a picture in each question")
+    parser.add_argument("--check", type=int, default=0, help="so many answers of each run are asked for again, alone")
+    parser.add_argument("--again", metavar="PICTURE", help="ask twice about one picture instead")
+    parser.add_argument("--offset", type=int, default=int(time.time()) % 100_000, help="first question's number")
+    arguments = parser.parse_args()
+    if arguments.again:
+        await again(arguments.url, arguments.again, 4)
+        return
+    print("clients  answers  tokens/s   first token p50/p95 ms   between tokens p50/p95 ms")
+    base = None
+    for clients in arguments.clients:
+        row, answers = await run(arguments.url, clients, arguments)
+        base = base or row["tokens_per_second"]
+        print(f"{clients:7d} {row['answers']:8d} {row['tokens_per_second']:9.1f}"
+              f" {row['first_p50'] * 1000:13.1f} {row['first_p95'] * 1000:9.1f}"
+              f" {row['gap_p50'] * 1000:15.2f} {row['gap_p95'] * 1000:8.2f}"
+              f"   {row['tokens_per_second'] / base:.2f}x", flush=True)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+            for text in list(answers)[:arguments.check]:
+                ids, _, _ = await ask(session, arguments.url, body(text, arguments.tokens, arguments.picture))
+                assert ids == answers[text], f"another answer alone: {text}"
+        if arguments.check:
+            print(f"        {min(arguments.check, len(answers))} answers are the same alone", flush=True)
+
+
+asyncio.run(main())
