@@ -118,7 +118,9 @@ struct RemoteAnswer {
             guard case .integer(let id)? = item["id"] else { return nil }
             var top: [TokenLogprob.Alternative] = []
             if case .list(let entries)? = item["top_logprobs"] {
-                top = entries.map { TokenLogprob.Alternative(id: integer($0["id"]), logprob: Float(real($0["logprob"]))) }
+                top = entries.map {
+                    TokenLogprob.Alternative(id: integer($0["id"]), logprob: Float(real($0["logprob"])))
+                }
             }
             return TokenLogprob(id: id, logprob: Float(real(item["logprob"])), top: top)
         }

@@ -14,6 +14,13 @@ public import QwenVL
 /// Files that messages name are read here and sent along: the server need not see them. With servers other than
 /// `qwenvl serve`, token ids and sizes of pictures may be missing from the answers.
 public struct RemoteModel: ChatModel {
+    /// Where there is no server, that is the answer: nothing is tried again.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     private let address: String
     private let name: String
     private let key: String?
@@ -34,7 +41,7 @@ public struct RemoteModel: ChatModel {
     /// Whether the server is there and has its model loaded.
     public func isReady() async -> Bool {
         let request = HTTPClientRequest(url: address + "/health")
-        let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(10))
+        let response = try? await Self.client.execute(request, timeout: .seconds(10))
         return response?.status == .ok
     }
 
@@ -65,7 +72,7 @@ public struct RemoteModel: ChatModel {
         request.headers.add(name: "Content-Type", value: "application/json")
         if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
         request.body = .bytes(ByteBuffer(string: body.serialized(.compact)))
-        let response = try await HTTPClient.shared.execute(request, timeout: timeout)
+        let response = try await Self.client.execute(request, timeout: timeout)
         guard response.status == .ok else {
             let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
             throw RemoteAnswer.failure(status: Int(response.status.code), body: text)
@@ -96,7 +103,8 @@ extension ByteBuffer {
     /// The data of the next whole server-sent event; nil when there is none yet.
     fileprivate mutating func readEvent() -> String? {
         let bytes = readableBytesView
-        guard let end = zip(bytes.indices, bytes.indices.dropFirst()).first(where: { bytes[$0] == 10 && bytes[$1] == 10 })
+        guard
+            let end = zip(bytes.indices, bytes.indices.dropFirst()).first(where: { bytes[$0] == 10 && bytes[$1] == 10 })
         else { return nil }
         guard let text = readString(length: end.1 - readerIndex + 1) else { return nil }
         let lines = text.split(separator: "\n").filter { $0.hasPrefix("data: ") }.map { $0.dropFirst(6) }

@@ -117,7 +117,8 @@ import QwenVLServer
         var alone: [String: TemplateValue] = [:]
         let other = try await TestServer()
         for question in questions {
-            alone[question] = try await other.post("/v1/chat/completions", Asked.chat(question)).json["choices"]?[0]?["token_ids"]
+            alone[question] = try await other.post("/v1/chat/completions", Asked.chat(question)).json["choices"]?[0]?[
+                "token_ids"]
         }
         try await withThrowingTaskGroup(of: (String, TemplateValue?).self) { group in
             for question in questions {
@@ -144,14 +145,18 @@ import QwenVLServer
         #expect(events.enumerated().allSatisfy { $1["sequence_number"]?.number == $0 })
         #expect(events.first?["type"]?.text == "response.created")
         #expect(events.last?["type"]?.text == "response.incomplete")
-        #expect(events.compactMap { $0["type"]?.text == "response.output_text.delta" ? $0["delta"]?.text : nil }.joined() == text)
+        #expect(
+            events.compactMap { $0["type"]?.text == "response.output_text.delta" ? $0["delta"]?.text : nil }.joined()
+                == text)
         #expect(events.last?["response"]?["output"]?[0]?["content"]?[0]?["text"]?.text == text)
     }
 
     @Test func completionsContinueTextAndTokens() async throws {
         let server = try await TestServer()
         let ids = try server.engine.processor.tokenIDs(of: "The cat")
-        let more: [(String, TemplateValue)] = [("temperature", 0), ("max_tokens", 4), ("ignore_eos", true), ("logprobs", 2)]
+        let more: [(String, TemplateValue)] = [
+            ("temperature", 0), ("max_tokens", 4), ("ignore_eos", true), ("logprobs", 2),
+        ]
         let text = try await server.post("/v1/completions", .mapping([("prompt", "The cat")] + more)).json
         let tokens = try await server.post(
             "/v1/completions", .mapping([("prompt", .list(ids.map { .integer($0) })), ("echo", true)] + more)

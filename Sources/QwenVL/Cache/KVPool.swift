@@ -144,7 +144,9 @@ package struct KVPool {
     }
 
     /// The block that holds `tokens` after `parent`, taken for a sequence; nil when nobody has computed it.
-    package mutating func take(_ tokens: some Collection<TokenKey>, after parent: NodeID) -> (block: Int32, node: NodeID)? {
+    package mutating func take(_ tokens: some Collection<TokenKey>, after parent: NodeID) -> (
+        block: Int32, node: NodeID
+    )? {
         guard let node = nodes[NodeKey(parent: parent, tokens: Array(tokens))] else { return nil }
         clock += 1
         retain(node.block)

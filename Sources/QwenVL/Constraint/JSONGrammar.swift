@@ -79,7 +79,9 @@ struct JSONGrammar {
             Grammar.literal("\\") + [.bytes(ByteSet(0x6E...0x6E, 0x72...0x72, 0x74...0x74))],
             Grammar.literal("\\u") + [hex, hex, hex, hex],
         ])
-        string = grammar.rule([Grammar.literal("\"") + grammar.repeated(.rule(character), 0, nil) + Grammar.literal("\"")])
+        string = grammar.rule([
+            Grammar.literal("\"") + grammar.repeated(.rule(character), 0, nil) + Grammar.literal("\"")
+        ])
         // Longer numbers are no longer numbers to most readers.
         let digits = grammar.rule([grammar.repeated(digit, 0, 15)])
         let sign = grammar.rule([[], Grammar.literal("-")])
@@ -208,7 +210,8 @@ struct JSONGrammar {
 
     /// What cannot be kept to is refused, not forgotten.
     private func check(_ field: JSONField, allowed: Set<String>) throws(InputError) {
-        for (key, _) in try field.object() where key != "type" && !allowed.contains(key) && !Self.annotations.contains(key) {
+        for (key, _) in try field.object()
+        where key != "type" && !allowed.contains(key) && !Self.annotations.contains(key) {
             throw InputError(
                 field: "\(field.path).\(key)", expected: "only keywords that this program can hold answers to",
                 found: key)

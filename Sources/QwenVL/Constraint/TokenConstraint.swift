@@ -110,7 +110,8 @@ final class ConstrainedVocabulary {
 
     private static func sorted(_ tokenizer: Tokenizer) -> [Entry] {
         var entries: [Entry] = []
-        for id in 0..<Int32(clamping: tokenizer.vocabularySize) where tokenizer.contains(id) && !tokenizer.isSpecial(id) {
+        for id in 0..<Int32(clamping: tokenizer.vocabularySize) where tokenizer.contains(id) && !tokenizer.isSpecial(id)
+        {
             guard let bytes = try? tokenizer.bytes(of: id), !bytes.isEmpty else { continue }
             entries.append(Entry(token: id, bytes: bytes))
         }

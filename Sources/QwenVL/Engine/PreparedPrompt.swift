@@ -48,7 +48,8 @@ extension Processor {
             else {
                 throw InputError(
                     field: "prompt[\(index)]",
-                    expected: "a token id below \(config.text.vocabularySize) that stands for no picture", found: "\(id)")
+                    expected: "a token id below \(config.text.vocabularySize) that stands for no picture",
+                    found: "\(id)")
             }
         }
         var prompt = Prompt()

@@ -105,7 +105,8 @@ public struct Processor: Sendable {
             if options.addsVisionIDs { extra["add_vision_id"] = true }
             return try template.render(
                 messages: messages.map(\.templateValue),
-                tools: tools.isEmpty || !template.knowsTools ? nil : tools.map(\.value), addGenerationPrompt: true, extra: extra)
+                tools: tools.isEmpty || !template.knowsTools ? nil : tools.map(\.value), addGenerationPrompt: true,
+                extra: extra)
         } catch {
             throw QwenVLError.wrapping(error)
         }

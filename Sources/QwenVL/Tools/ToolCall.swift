@@ -24,7 +24,9 @@ public struct ToolCall: Sendable, Hashable {
 
     /// Reads what stands between the tags: `{"name": …, "arguments": {…}}`. Nil when it is something else.
     init?(parsing body: some StringProtocol) {
-        guard let value = try? TemplateValue(json: body.utf8), case .string(let name)? = value["name"] else { return nil }
+        guard let value = try? TemplateValue(json: body.utf8), case .string(let name)? = value["name"] else {
+            return nil
+        }
         self.name = name
         switch value["arguments"] ?? value["parameters"] {
         case .string(let text)?: arguments = text

@@ -25,7 +25,8 @@ struct DecoderLayer: Sendable {
         postNorm = try loader.norm("post_attention_layernorm", count: hidden)
         let attention = loader["self_attn"]
         qkv = try attention.stackedLinear(
-            "qkv_proj", of: [("q_proj", heads.width), ("k_proj", kvHeads.width), ("v_proj", kvHeads.width)], columns: hidden)
+            "qkv_proj", of: [("q_proj", heads.width), ("k_proj", kvHeads.width), ("v_proj", kvHeads.width)],
+            columns: hidden)
         output = try attention.linear("o_proj", rows: hidden, columns: heads.width, bias: .absent)
         let mlp = loader["mlp"]
         gate = try mlp.linear("gate_proj", rows: ffn, columns: hidden, bias: .absent)

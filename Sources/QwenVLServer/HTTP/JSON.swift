@@ -32,6 +32,7 @@ func unixTime() -> Int {
 
 /// Random names such as `chatcmpl-4f…`: enough that no two are alike.
 func uniqueName(_ prefix: String) -> String {
-    let digits = String(UInt64.random(in: 0...UInt64.max), radix: 36) + String(UInt32.random(in: 0...UInt32.max), radix: 36)
+    let digits =
+        String(UInt64.random(in: 0...UInt64.max), radix: 36) + String(UInt32.random(in: 0...UInt32.max), radix: 36)
     return prefix + digits
 }

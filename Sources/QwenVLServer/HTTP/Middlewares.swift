@@ -46,7 +46,9 @@ struct RequestMiddleware: RouterMiddleware {
     /// A client's own name for its request goes into logs: short, and nothing but ordinary characters.
     private static func isName(_ text: String) -> Bool {
         (1...80).contains(text.utf8.count)
-            && text.utf8.allSatisfy { $0 < 128 && ($0 == 45 || $0 == 95 || Character(UnicodeScalar($0)).isAlphanumeric) }
+            && text.utf8.allSatisfy {
+                $0 < 128 && ($0 == 45 || $0 == 95 || Character(UnicodeScalar($0)).isAlphanumeric)
+            }
     }
 
     private struct Report {

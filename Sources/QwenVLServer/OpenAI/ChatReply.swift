@@ -45,7 +45,8 @@ struct ChatReply: Sendable {
             return JSON.mapping(choice)
         }
         let reply = frame("chat.completion", choices, usage: UsageReport(prompt, completions).chat)
-        return request.fields.returnsTokenIDs ? reply.with("prompt_token_ids", .list(prompt.tokenIDs.map { .integer($0) })) : reply
+        return request.fields.returnsTokenIDs
+            ? reply.with("prompt_token_ids", .list(prompt.tokenIDs.map { .integer($0) })) : reply
     }
 
     static func call(_ call: ToolCall, index: Int? = nil) -> JSON {
@@ -98,7 +99,8 @@ struct ChatReply: Sendable {
                 written += delta.tokenIDs.count
                 choices[index].pending += delta.logprobs
                 choices[index].pendingIDs += delta.tokenIDs
-                let elements = choices[index].parser?.push(delta.text) ?? (delta.text.isEmpty ? [] : [.text(delta.text)])
+                let elements =
+                    choices[index].parser?.push(delta.text) ?? (delta.text.isEmpty ? [] : [.text(delta.text)])
                 for element in elements { flush(element, of: index, &choices[index], send) }
             case .choice(let index, .finished(let completion)):
                 for element in choices[index].parser?.finish() ?? [] {
@@ -108,10 +110,12 @@ struct ChatReply: Sendable {
                 let rest = choices[index].pending
                 send(
                     index, .mapping([]), logprobs: rest.isEmpty ? .null : logprobs.chat(rest),
-                    finish: .string(Self.reason(completion, calls: choices[index].calls)), ids: choices[index].pendingIDs)
+                    finish: .string(Self.reason(completion, calls: choices[index].calls)),
+                    ids: choices[index].pendingIDs)
             case .choice(_, .prompt), .pause: break
             case nil:
-                if case .never = request.fields.usage {} else {
+                if case .never = request.fields.usage {
+                } else {
                     events.append(ServerSentEvent.data(chunk([], usage: usage, isLast: true)))
                 }
                 events.append(ServerSentEvent.done)

@@ -27,7 +27,8 @@ struct ChatRequest: Sendable {
         }
         for key in ["audio", "functions", "function_call"] where request.optional(key) != nil {
             throw APIError(
-                .badRequest, "\(key): this server does not do that\(key == "audio" ? "" : "; use tools and tool_choice")",
+                .badRequest,
+                "\(key): this server does not do that\(key == "audio" ? "" : "; use tools and tool_choice")",
                 code: "unsupported", parameter: key)
         }
         fields.options.responseFormat = try tools.format(ResponseFormat(request.optional("response_format")))

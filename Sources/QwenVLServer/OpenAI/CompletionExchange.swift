@@ -135,7 +135,8 @@ struct CompletionReply: Sendable {
                     ServerSentEvent.data(frame([choice(index, "", logprobs: .null, finish: finish)], usage: nil)))
             case .choice, .pause: break
             case nil:
-                if case .never = request.fields.usage {} else {
+                if case .never = request.fields.usage {
+                } else {
                     events.append(ServerSentEvent.data(frame([], usage: usage(completions))))
                 }
                 events.append(ServerSentEvent.done)

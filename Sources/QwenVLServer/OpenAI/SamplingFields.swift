@@ -28,7 +28,9 @@ enum SamplingFields {
         options.stop = try stop(request)
         if let field = request.optional("stop_token_ids") {
             var ids: [Int] = []
-            for element in try field.elements() { ids.append(try element.integer(in: 0...Int(Int32.max), "a token id")) }
+            for element in try field.elements() {
+                ids.append(try element.integer(in: 0...Int(Int32.max), "a token id"))
+            }
             options.stopTokenIDs = ids
         }
         options.ignoreEndOfSequence = try request.optional("ignore_eos")?.boolean()

@@ -90,7 +90,8 @@ struct LogprobWriter: Sendable {
 
     private func token(_ id: Int, _ logprob: Float) -> [(String, JSON)] {
         [
-            ("id", .integer(id)), ("token", .string(processor.text(ofToken: id))), ("logprob", .double(finite(logprob))),
+            ("id", .integer(id)), ("token", .string(processor.text(ofToken: id))),
+            ("logprob", .double(finite(logprob))),
             ("bytes", .list(processor.bytes(ofToken: id).map { .integer(Int($0)) })),
         ]
     }

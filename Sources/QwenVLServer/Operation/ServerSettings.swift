@@ -163,7 +163,8 @@ public struct ServerSettings: Sendable {
     public func apply(to options: inout EngineOptions) throws(InputError) {
         options.threads = try integer("threads", in: 1...1024) ?? options.threads
         options.cacheTokens = try integer("cacheTokens", in: 64...16_777_216) ?? options.cacheTokens
-        options.visionCacheBytes = try integer("visionCacheMB", in: 0...1_000_000).map { $0 << 20 } ?? options.visionCacheBytes
+        options.visionCacheBytes =
+            try integer("visionCacheMB", in: 0...1_000_000).map { $0 << 20 } ?? options.visionCacheBytes
         var media = MediaPolicy.server
         if let directories = try list("mediaDirectories") { media.files = .under(directories) }
         if let hosts = try list("mediaHosts") {
