@@ -7,11 +7,8 @@ extension Bench {
         let matrix: UnsafeMutablePointer<qv_matrix>
 
         init(_ bench: Bench, _ format: qv_weight_format, rows: Int, columns: Int) {
-            let source = Memory(floats: rows * columns)
             packed = Memory(qv_matrix_bytes(bench.kernels, format, Int64(rows), Int64(columns)))
-            qv_matrix_pack(
-                bench.kernels, bench.pool, format, Int64(rows), Int64(columns), source.raw, QV_TYPE_F32, 0, Int64(rows),
-                packed.raw)
+            qv_matrix_fill(bench.kernels, bench.pool, format, Int64(rows), Int64(columns), 1, packed.raw)
             matrix = .allocate(capacity: 1)
             matrix.initialize(
                 to: qv_matrix(format: format, rows: Int64(rows), columns: Int64(columns), data: packed.raw, bias: nil))
@@ -22,8 +19,7 @@ extension Bench {
         _ name: String, format: qv_weight_format, count: Int, rows: Int, columns: Int,
         epilogue: qv_epilogue = QV_EPILOGUE_NONE, reads: Bool = false
     ) {
-        let formatName = format == QV_WEIGHT_F32 ? "f32" : "bf16"
-        let title = "\(formatName) \(name) \(count) x \(rows) x \(columns)"
+        let title = "\(format.name) \(name) \(count) x \(rows) x \(columns)"
         guard wants(title) else { return }
         let weight = Weight(self, format, rows: rows, columns: columns)
         let gate = epilogue == QV_EPILOGUE_SWIGLU ? Weight(self, format, rows: rows, columns: columns) : weight
@@ -35,10 +31,10 @@ extension Bench {
         let scratch = Memory(qv_linear_scratch(kernels, pool, &arguments))
         let matrices: Double = epilogue == QV_EPILOGUE_SWIGLU ? 2 : 1
         let operations = 2 * matrices * Double(count) * Double(rows) * Double(columns)
-        let bytes = matrices * Double(rows * columns) * (format == QV_WEIGHT_F32 ? 4 : 2)
+        let bytes = matrices * Double(weight.packed.count)
         measure(
             title, amount: reads ? bytes : operations,
-            limit: reads ? .read : format == QV_WEIGHT_F32 ? .float32 : .bfloat16
+            limit: reads ? .read : format.limit
         ) {
             qv_linear(kernels, pool, &arguments, scratch.raw)
         }
@@ -46,9 +42,11 @@ extension Bench {
         if epilogue == QV_EPILOGUE_SWIGLU { gate.matrix.deallocate() }
     }
 
+    private static let formats = [QV_WEIGHT_BF16, QV_WEIGHT_I8, QV_WEIGHT_I4, QV_WEIGHT_F32]
+
     /// The products of a 3B model at 512 rows: decoder first, vision tower next.
     func products() {
-        for format in [QV_WEIGHT_BF16, QV_WEIGHT_F32] {
+        for format in Self.formats {
             for (rows, columns) in [
                 (2048, 2048), (256, 2048), (11008, 2048), (2048, 11008), (1280, 1280), (3840, 1280), (3420, 1280),
                 (1280, 3420),
@@ -62,12 +60,14 @@ extension Bench {
 
     /// Decoding: the weights' bytes are what counts.
     func fewRows() {
-        for format in [QV_WEIGHT_BF16, QV_WEIGHT_F32] {
+        for format in Self.formats {
             for count in [1, 2, 4, 8] {
                 product("rows", format: format, count: count, rows: 11008, columns: 2048, reads: true)
             }
             product("rows", format: format, count: 1, rows: 2048, columns: 11008, reads: true)
         }
-        product("logits", format: QV_WEIGHT_BF16, count: 1, rows: 151_936, columns: 2048, reads: true)
+        for format in Self.formats where format != QV_WEIGHT_F32 {
+            product("logits", format: format, count: 1, rows: 151_936, columns: 2048, reads: true)
+        }
     }
 }

@@ -6,6 +6,13 @@ enum Limit: Hashable {
     case read
     case float32
     case bfloat16
+    case int8
+}
+
+extension qv_weight_format {
+    var name: String { ["f32", "bf16", "i8", "i4"][Int(rawValue)] }
+    /// What bounds products of this format.
+    var limit: Limit { [.float32, .bfloat16, .int8, .int8][Int(rawValue)] }
 }
 
 /// Memory as the backend allocates it.
@@ -80,7 +87,7 @@ final class Bench {
         for count in Set([1, threads]).sorted() {
             for (limit, name, probe) in [
                 (Limit.read, "memory read", qv_probe_read), (.float32, "float32 FMA", qv_probe_fma),
-                (.bfloat16, "bfloat16 dot", qv_probe_bf16),
+                (.bfloat16, "bfloat16 dot", qv_probe_bf16), (.int8, "int8 dot", qv_probe_int8),
             ] {
                 var rates: [Double] = []
                 for _ in 0..<5 { rates.append(onThreads(count) { probe() }) }
@@ -94,6 +101,7 @@ final class Bench {
         }
         // Without the instruction a bfloat16 product is made of float32 FMAs.
         limits[.bfloat16] = limits[.bfloat16] ?? limits[.float32]
+        limits[.int8] = limits[.int8] ?? limits[.float32]
     }
 
     /// The sum of what threads of their own measure side by side.

@@ -23,6 +23,9 @@ struct KernelBenchmark: ParsableCommand {
     @Flag(help: "Count processor time instead of elapsed time, on one thread: for machines that others use too.")
     var cpuTime = false
 
+    @Flag(help: "Measure what rounding to 8 and 4 bits costs instead of times.")
+    var errors = false
+
     @Flag(help: "Print JSON, one object per line.")
     var json = false
 
@@ -52,6 +55,7 @@ struct KernelBenchmark: ParsableCommand {
             let pool = qv_pool_create(Int32(threads))
         else { throw ValidationError("no kernel table, or no threads to be had") }
         defer { qv_pool_destroy(pool) }
+        if errors { return RoundingErrors(kernels: kernels, pool: pool).report() }
         qv_pool_set_active(pool, true)
         let bench = Bench(
             kernels: kernels, pool: pool, repetitions: repetitions, cpuTime: cpuTime, filter: filter,

@@ -15,7 +15,7 @@ struct Report {
 
     /// `rate` in 10^9 bytes or operations a second, `of` the limit in the same unit.
     func row(name: String, seconds: Double?, rate: Double, limit: Limit, of bound: Double?) {
-        let unit = limit == .read ? "GB/s" : "GFLOP/s"
+        let unit = limit == .read ? "GB/s" : limit == .int8 ? "GOP/s" : "GFLOP/s"
         let share = bound.map { rate / $0 }
         if json {
             var fields = [#""case": "\#(name)""#, #""rate": \#(format(rate, 3))"#, #""unit": "\#(unit)""#]

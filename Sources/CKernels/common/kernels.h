@@ -31,8 +31,10 @@ enum {
     QV_Q_ZERO = 128,
     QV_I8_VALUES = QV_Q_BLOCK * QV_Q_LANES,
     QV_I8_BLOCK_BYTES = QV_I8_VALUES + 2 * QV_Q_LANES,
-    QV_I4_VALUES = QV_Q_BLOCK / 2 * QV_Q_LANES,
-    QV_I4_BLOCK_BYTES = QV_I4_VALUES + QV_Q_PARTS * QV_Q_LANES + 2 * QV_Q_LANES,
+    // Parts first, scales last: the order in which a product reads them.
+    QV_I4_VALUES_AT = QV_Q_PARTS * QV_Q_LANES,
+    QV_I4_SCALES_AT = QV_I4_VALUES_AT + QV_Q_BLOCK / 2 * QV_Q_LANES,
+    QV_I4_BLOCK_BYTES = QV_I4_SCALES_AT + 2 * QV_Q_LANES,
 };
 
 /// c[rows, lanes] (distance c_stride) = x wᵀ, or += when `accumulate`, one chain of additions per element in the order

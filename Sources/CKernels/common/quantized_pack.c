@@ -23,11 +23,10 @@ static void write_lane(qv_weight_format format, const qv_quantized_weights *w, i
     }
     for (int i = 0; i < QV_Q_BLOCK; i += 8)
         for (int j = 0; j < 4; j++)
-            block[i / 2 * QV_Q_LANES + 4 * lane + j] = (uint8_t)(w->values[i + j] | w->values[i + 4 + j] << 4);
-    uint8_t *parts = block + QV_I4_VALUES;
+            block[QV_I4_VALUES_AT + i / 2 * QV_Q_LANES + 4 * lane + j] = (uint8_t)(w->values[i + j] | w->values[i + 4 + j] << 4);
     for (int p = 0; p < QV_Q_PARTS; p++)
-        parts[p * QV_Q_LANES + lane] = w->parts[p];
-    memcpy(parts + QV_Q_PARTS * QV_Q_LANES + 2 * lane, &w->scale, 2);
+        block[p * QV_Q_LANES + lane] = w->parts[p];
+    memcpy(block + QV_I4_SCALES_AT + 2 * lane, &w->scale, 2);
 }
 
 /// One panel of outputs.
@@ -123,7 +122,7 @@ static void fill_unit(qv_weight_format format, uint8_t *unit, size_t bytes, uint
         const uint16_t scale = qv_to_bf16(format == QV_WEIGHT_I8 ? 0.02f / 73 : 0.02f / 53);
         for (size_t i = scales; i < bytes; i += 2)
             memcpy(unit + i, &scale, 2);
-        for (size_t i = QV_I4_VALUES; format == QV_WEIGHT_I4 && i < scales; i++)
+        for (size_t i = 0; format == QV_WEIGHT_I4 && i < QV_I4_VALUES_AT; i++)
             unit[i] = (uint8_t)(8 + unit[i] % 8) | 8 << 4;
     }
 }

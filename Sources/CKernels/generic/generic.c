@@ -33,8 +33,8 @@ static float dot_row(const qv_matrix *matrix, int64_t row, const float *x) {
 static int quantized_at(const qv_matrix *matrix, const uint8_t *block, int lane, int i) {
     if (matrix->format == QV_WEIGHT_I8)
         return block[i / 4 * 4 * QV_Q_LANES + 4 * lane + i % 4] - QV_Q_ZERO;
-    const int pair = block[i / 8 * 4 * QV_Q_LANES + 4 * lane + i % 4];
-    const int part = block[QV_I4_VALUES + i / QV_Q_PART * QV_Q_LANES + lane];
+    const int pair = block[QV_I4_VALUES_AT + i / 8 * 4 * QV_Q_LANES + 4 * lane + i % 4];
+    const int part = block[i / QV_Q_PART * QV_Q_LANES + lane];
     return (part & 15) * ((i % 8 < 4 ? pair & 15 : pair >> 4) - (part >> 4));
 }
 
