@@ -38,9 +38,24 @@ package struct EvaluationSuite: Sendable {
         do {
             items = try JSONDecoder().decode(Document.self, from: document).items
         } catch {
-            throw InputError(field: "\(folder)/suite.json", expected: "a suite of questions", found: "\(error)")
+            throw Self.failure(error, of: "\(folder)/suite.json")
         }
         media = try TarArchive(Self.read("\(folder)/media.tar"), named: "\(folder)/media.tar")
+    }
+
+    /// Names the item and the key that are wrong.
+    private static func failure(_ error: any Error, of file: String) -> InputError {
+        let context: DecodingError.Context? =
+            switch error as? DecodingError {
+            case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+                .dataCorrupted(let context):
+                context
+            default: nil
+            }
+        let path = (context?.codingPath ?? []).map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }
+        return InputError(
+            field: file + (path.isEmpty ? "" : ", " + path.joined().trimmingCharacters(in: ["."])),
+            expected: "a suite of questions", found: context?.debugDescription ?? "\(error)")
     }
 
     private static func read(_ path: String) throws(InputError) -> Data {
