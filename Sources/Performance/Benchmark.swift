@@ -24,6 +24,8 @@ package struct BenchmarkRequest: Sendable {
     package var repetitions = 3
     /// Text beside a picture: a template and a short question.
     package var questionTokens = 32
+    /// Leaves pictures with the vision tower, and asks nothing about them.
+    package var visionOnly = false
 
     package init(source: Source) { self.source = source }
 }
@@ -97,9 +99,7 @@ package final class Benchmark {
                 batches.append(run)
             }
             for (index, size) in request.pictures.enumerated() {
-                let results = try await measure([
-                    NoiseRequest(textTokens: request.questionTokens, picture: size, newTokens: 1, seed: next())
-                ])
+                let results = try await look(at: size)
                 pictures[index] += results
             }
         }
@@ -120,6 +120,16 @@ package final class Benchmark {
     private func measure(_ requests: [NoiseRequest]) async throws -> [NoiseResult] {
         defer { peak = max(peak, MachineMemory.peak) }
         return try await engine.measure(requests)
+    }
+
+    private func look(at size: NoiseRequest.PictureSize) async throws -> [NoiseResult] {
+        guard request.visionOnly else {
+            return try await measure([
+                NoiseRequest(textTokens: request.questionTokens, picture: size, newTokens: 1, seed: next())
+            ])
+        }
+        defer { peak = max(peak, MachineMemory.peak) }
+        return [try await engine.measureVision(size, seed: next())]
     }
 
     /// One repetition with text: the conversations, and the reading rate measured beside it.
@@ -180,13 +190,15 @@ package final class Benchmark {
         func phase(_ work: Work, _ seconds: [Double]) -> BenchmarkReport.Phase {
             let seconds = Statistic(seconds)
             return BenchmarkReport.Phase(
-                seconds: seconds, operations: work.total, share: work.seconds(at: limits) / seconds.median)
+                seconds: seconds, operations: work.total,
+                share: seconds.median > 0 ? work.seconds(at: limits) / seconds.median : 0)
         }
         let promptTokens = results.first?.promptTokens ?? 0
-        let reading = workload.prefill(promptTokens)
+        let reading = request.visionOnly ? Work() : workload.prefill(promptTokens)
         let first = results.map { $0.timings.processing + $0.timings.vision + $0.timings.prefill }
         return BenchmarkReport.Picture(
-            width: size.width, height: size.height, patches: grid.patches, tokens: grid.tokens(mergeSize: merge),
+            width: size.width, height: size.height, patches: grid.patches,
+            pixelsPerPatch: config.vision.patchSize * config.vision.patchSize, tokens: grid.tokens(mergeSize: merge),
             promptTokens: promptTokens, preparing: Statistic(results.map(\.timings.processing)),
             vision: phase(work.total, results.map(\.timings.vision)),
             windowed: phase(work.windowed, times.map(\.windowed)),

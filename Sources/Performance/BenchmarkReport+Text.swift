@@ -14,6 +14,7 @@ extension BenchmarkReport {
         table.row(["", "seconds", "from – to", "rate", "of limit"])
         table.row(["loading", Self.seconds(loading.seconds), "", "", ""])
         for picture in pictures { add(picture, to: &table) }
+        addGrowth(to: &table)
         if let prefill { add("prompt of \(prefill.tokens) tokens", prefill, to: &table) }
         if let decode { add("answer of \(decode.tokens) tokens after \(decode.context)", decode, to: &table) }
         if let batch {
@@ -37,8 +38,26 @@ extension BenchmarkReport {
         row("    blocks with windows", picture.windowed, to: &table)
         row("    blocks with full attention", picture.fullAttention, to: &table)
         row("    embedding, merger", picture.embeddingAndMerger, to: &table)
+        guard picture.prefill.seconds.median > 0 else { return }
         row("  prompt of \(picture.promptTokens) tokens", picture.prefill, to: &table)
         row("  first token", picture.firstToken, to: &table)
+    }
+
+    /// How the cost of a pixel changes with the picture's size, where there are several.
+    private func addGrowth(to table: inout TextTable) {
+        guard pictures.count > 1 else { return }
+        table.row(["a pixel of each, in ns", "", "windowed", "full attention", ""])
+        for picture in pictures {
+            let pixels = Double(picture.patches) * Double(picture.pixelsPerPatch)
+            let (windowed, full) = (
+                picture.windowed.seconds.median + picture.embeddingAndMerger.seconds.median,
+                picture.fullAttention.seconds.median
+            )
+            table.row([
+                "  \(picture.width)×\(picture.height)", "", Self.number(windowed / pixels * 1e9),
+                Self.number(full / pixels * 1e9), "",
+            ])
+        }
     }
 
     private func row(_ label: String, _ seconds: Statistic, to table: inout TextTable) {

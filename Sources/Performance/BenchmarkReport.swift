@@ -37,6 +37,7 @@ package struct BenchmarkReport: Sendable, Encodable {
         package let width: Int
         package let height: Int
         package let patches: Int
+        package let pixelsPerPatch: Int
         /// Of the picture alone, and of the prompt around it.
         package let tokens: Int
         package let promptTokens: Int

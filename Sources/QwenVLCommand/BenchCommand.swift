@@ -33,6 +33,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Conversations decoded together, measured besides.")
     var batch = 1
 
+    @Flag(help: "Take pictures through the vision tower alone.")
+    var visionOnly = false
+
     @Option(help: "Repetitions; medians are reported.")
     var repetitions = 3
 
@@ -56,6 +59,7 @@ struct BenchCommand: AsyncParsableCommand {
         request.pictures = image.map(\.size)
         (request.promptTokens, request.newTokens) = (promptTokens, newTokens)
         (request.batch, request.repetitions) = (batch, repetitions)
+        request.visionOnly = visionOnly
         let line = ProgressLine()
         defer { line.clear() }
         let report: BenchmarkReport

@@ -38,6 +38,17 @@ import Testing
         #expect(results[1].timings.decode > 0)
     }
 
+    @Test func looksWithoutAsking() async throws {
+        let config = try Self.config()
+        var options = EngineOptions()
+        options.threads = 1
+        let engine = try await Engine.make(config, options: options)
+        let result = try await engine.measureVision(.init(width: 84, height: 56), seed: 1)
+        #expect(result.grid?.patches == 24)
+        #expect(result.timings.prefill == 0)
+        #expect(try #require(result.vision).windowed > 0)
+    }
+
     /// Equal seeds would be answered from the caches, and measure nothing.
     @Test func differentSeedsShareNothing() async throws {
         let config = try Self.config()

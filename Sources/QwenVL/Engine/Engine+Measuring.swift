@@ -61,6 +61,30 @@ extension Engine {
         }
     }
 
+    /// Takes a picture of noise through the vision tower alone.
+    /// - Throws: ``QwenVLError``.
+    package func measureVision(_ size: NoiseRequest.PictureSize, seed: UInt64) throws -> NoiseResult {
+        let prompt = try processor.noise(NoiseRequest(textTokens: 0, picture: size, newTokens: 0, seed: seed))
+        var timings = Timings()
+        timings.processing = prompt.processing
+        guard let picture = prompt.media.first else {
+            return NoiseResult(promptTokens: 0, answerTokens: 0, grid: nil, timings: timings, vision: nil)
+        }
+        let clock = VisionClock()
+        backend.setActive(true)
+        defer { backend.setActive(false) }
+        let start = ContinuousClock.now
+        let patches = picture.patches.withUnsafeBufferPointer {
+            backend.makeTensor($0, rows: picture.grid.patches, columns: $0.count / picture.grid.patches)
+        }
+        clock.begin()
+        _ = model.encode(patches, grid: picture.grid, backend: backend, trace: clock.trace)
+        timings.vision = start.duration(to: .now).seconds
+        return NoiseResult(
+            promptTokens: prompt.tokens.count, answerTokens: 0, grid: picture.grid, timings: timings,
+            vision: clock.times(fullAttentionBlocks: model.config.vision.fullAttentionBlocks))
+    }
+
     private func answer(
         _ prompts: [Prompt], lengths: [Int], options: GenerationOptions
     ) async throws -> [Completion] {
