@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -84,6 +85,16 @@ class Runs:
             yield self.llama("32b", "Q4_0", None, "--prompt-tokens", "64", "--new-tokens", "16", "--no-mmap")
 
 
+def others():
+    """Seconds of processor time that went to programs which are not ours (Linux; 0 elsewhere)."""
+    statistics_file = pathlib.Path("/proc/stat")
+    if not statistics_file.exists():
+        return 0
+    user, nice, system, _, _, interrupts, soft = map(int, statistics_file.read_text().split()[1:8])
+    ours = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF))
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK") - ours
+
+
 def from_product(report):
     """The product's report in the peers' form."""
     result = {"peak": report["peakBytes"]}
@@ -106,14 +117,17 @@ def measure(options):
             if options.only and not re.search(options.only, name):
                 continue
             print(f"{options.piece}: {name}", file=sys.stderr, flush=True)
+            before = others()
             done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+            taken = others() - before
             try:
                 result = json.loads(done.stdout[done.stdout.index("{"):])
                 result = from_product(result) if name.startswith("qwenvl") else result
             except ValueError:
                 result = {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200]}
+            print(f"  other programs took {taken:.0f} s of processor time", file=sys.stderr, flush=True)
             with log.open("a") as file:
-                file.write(json.dumps({"piece": options.piece, "run": name, **result}) + "\n")
+                file.write(json.dumps({"piece": options.piece, "run": name, "others": taken, **result}) + "\n")
 
 
 COLUMNS = {
