@@ -56,7 +56,7 @@ package final class Benchmark {
         config = try request.source.config
         self.request = request
         let options = request.engineOptions(config)
-        workload = Workload(config, formats: options.formats, backend: backend)
+        workload = Workload(config, formats: try request.formats(config), backend: backend)
         limits = MachineLimits.measure(threads: backend.threads)
         let needed = workload.textWeightBytes + workload.visionWeightBytes
         guard needed < MachineMemory.available else {
@@ -106,7 +106,7 @@ package final class Benchmark {
         let reads = (text + batches).map(\.read)
         if !reads.isEmpty { limits.read = Statistic(reads).median }
         return BenchmarkReport(
-            request: request, config: config, backend: engine.backendName, limits: limits, loading: loading,
+            request: request, formats: workload.formats, backend: engine.backendName, limits: limits, loading: loading,
             pictures: zip(request.pictures, pictures).map { picture($0, $1) },
             prefill: text.isEmpty ? nil : prefill(text), decode: text.isEmpty ? nil : decoding(text, batch: 1),
             batch: batches.isEmpty ? nil : decoding(batches, batch: request.batch), peakBytes: peak)
@@ -225,6 +225,14 @@ extension BenchmarkRequest.Source {
 }
 
 extension BenchmarkRequest {
+    /// What the engine will choose.
+    func formats(_ config: ModelConfig) throws -> QwenVLModel.Formats {
+        switch source {
+        case .directory(let path): try options.formats(for: config, in: path)
+        case .shape: options.formats
+        }
+    }
+
     /// As asked for, with room for what is measured.
     func engineOptions(_ config: ModelConfig) -> EngineOptions {
         var options = options

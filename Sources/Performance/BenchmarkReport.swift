@@ -1,4 +1,3 @@
-import Checkpoint
 import QwenVL
 import QwenVLModel
 package import TensorCore
@@ -66,14 +65,14 @@ package struct BenchmarkReport: Sendable, Encodable {
     }
 
     init(
-        request: BenchmarkRequest, config: ModelConfig, backend: String, limits: MachineLimits, loading: Loading,
+        request: BenchmarkRequest, formats: QwenVLModel.Formats, backend: String, limits: MachineLimits,
+        loading: Loading,
         pictures: [Picture], prefill: Text?, decode: Text?, batch: Text?, peakBytes: Int
     ) {
         switch request.source {
         case .directory(let path): model = path
         case .shape(let shape): model = "\(shape.label), random weights"
         }
-        let formats = request.options.formats
         (textWeights, visionWeights) = (formats.text, formats.vision)
         self.backend = backend
         repetitions = request.repetitions
@@ -87,4 +86,3 @@ package struct BenchmarkReport: Sendable, Encodable {
     }
 }
 
-extension WeightFormat: Encodable {}

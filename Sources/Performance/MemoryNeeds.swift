@@ -31,7 +31,9 @@ package struct MemoryNeeds: Sendable, Equatable, Encodable {
     ) {
         let text = workload.config.text
         textWeights = workload.textWeightBytes
-        embeddingTable = text.vocabularySize * text.hiddenSize * 2
+        // Quantised checkpoints keep it in 8 bits, the others as they were published.
+        let tableBits = workload.formats.text.isQuantized ? WeightFormat.int8.bitsPerWeight : 16
+        embeddingTable = Int(Double(text.vocabularySize * text.hiddenSize) * tableBits / 8)
         visionWeights = workload.visionWeightBytes
         cache = workload.cacheBytes(context: context, batch: batch)
         visionActivations = media.map { Self.vision($0.grid, workload.config.vision) }.max() ?? 0

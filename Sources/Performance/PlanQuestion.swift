@@ -36,7 +36,8 @@ package struct PlanQuestion: Sendable {
     /// - Throws: `PlanError`, `QwenVLError`.
     package func plan() throws -> Plan {
         let (label, config) = try lookUp()
-        var request = PlanRequest(label: label, config: config, formats: options.formats)
+        var request = PlanRequest(
+            label: label, config: config, formats: try options.formats(for: config, in: label))
         request.media = try pictures.map {
             try PlannedMedia.picture(width: $0.width, height: $0.height, config: config)
         }

@@ -41,8 +41,9 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Tokens that a conversation may grow to (default: the prompt and 1024 more).")
     var context: Int?
 
-    @Option(help: "How the language model's weights are kept.")
-    var weights: EngineOptions.Weights = .bfloat16
+    @Option(
+        help: "How the language model's weights are kept (default: bfloat16, or the next that fits the free memory).")
+    var weights: EngineOptions.Weights?
 
     @Option(help: "How the vision tower's are kept (default: like the language model's, but never int4).")
     var visionWeights: EngineOptions.Weights?

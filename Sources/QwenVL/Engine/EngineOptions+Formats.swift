@@ -1,5 +1,5 @@
 import CPUBackend
-import Checkpoint
+package import Checkpoint
 import Foundation
 package import QwenVLModel
 import TensorCore
@@ -37,7 +37,7 @@ extension EngineOptions {
 
     /// The formats of a checkpoint's two halves.
     /// - Throws: ``QwenVLError`` when a quantised half is asked for in another format.
-    func formats(for config: ModelConfig, in directory: String) throws -> QwenVLModel.Formats {
+    package func formats(for config: ModelConfig, in directory: String) throws -> QwenVLModel.Formats {
         let text = try Self.format(
             asked: weights, stored: config.packing?.text, field: "weights", directory: directory)
         let vision = try Self.format(

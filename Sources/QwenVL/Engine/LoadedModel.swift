@@ -1,7 +1,7 @@
 import CPUBackend
 import Checkpoint
 import Foundation
-package import QwenVLModel
+import QwenVLModel
 import TensorCore
 
 /// How far loading has come.
