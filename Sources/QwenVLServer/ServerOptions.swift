@@ -2,8 +2,11 @@
 public struct ServerOptions: Sendable {
     /// The certificate chain and its key, both PEM files.
     public struct TLSFiles: Sendable, Hashable {
+        /// The path of the certificate chain.
         public var certificate: String
+        /// The path of the key.
         public var key: String
+        /// Both paths.
         public init(certificate: String, key: String) {
             self.certificate = certificate
             self.key = key

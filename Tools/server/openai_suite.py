@@ -170,7 +170,7 @@ def bias_and_penalties(client, context):
 @check
 def json_answers(client, context):
     reply = client.chat.completions.create(
-        model=context["model"], messages=asks(data_uri("red-circle.png")), max_tokens=200,
+        model=context["model"], messages=asks(data_uri("red-circle.png")), max_tokens=800,
         response_format={"type": "json_schema", "json_schema": {"name": "shape", "strict": True, "schema": {
             "type": "object", "additionalProperties": False, "required": ["colour", "count", "sure"],
             "properties": {"colour": {"enum": ["red", "green", "blue"]}, "count": {"type": "integer"},

@@ -62,7 +62,7 @@ struct JSONGrammar {
         self.root = root
         let digit = Grammar.Element.bytes(ByteSet(0x30...0x39))
         let tail = Grammar.Element.bytes(ByteSet(0x80...0xBF))
-        let indentation = grammar.repeated(.bytes(ByteSet(0x20...0x20, 0x09...0x09)), 0, 32)
+        let indentation = grammar.repeated(.bytes(ByteSet(0x20...0x20, 0x09...0x09)), 0, 20)
         space = grammar.rule([[], Grammar.literal(" "), Grammar.literal("\n") + indentation])
         let hex = Grammar.Element.bytes(ByteSet(0x30...0x39, 0x41...0x46, 0x61...0x66))
         character = grammar.rule([

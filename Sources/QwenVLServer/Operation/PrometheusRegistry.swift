@@ -31,6 +31,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
 
     // MARK: MetricsFactory
 
+    /// A counter of this name and these labels.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         let key = Key(label, dimensions)
         return state.withLock { state in
@@ -40,6 +41,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
         }
     }
 
+    /// A gauge, or where values are to be aggregated a histogram.
     public func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
@@ -56,6 +58,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
         }
     }
 
+    /// A histogram of seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         let key = Key(label, dimensions)
         return state.withLock { state in
@@ -66,8 +69,11 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     // Names are few and fixed: nothing is ever taken out.
+    /// Does nothing.
     public func destroyCounter(_: any CounterHandler) {}
+    /// Does nothing.
     public func destroyRecorder(_: any RecorderHandler) {}
+    /// Does nothing.
     public func destroyTimer(_: any TimerHandler) {}
 
     // MARK: Text
