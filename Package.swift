@@ -35,7 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
-        // The server and the client alone need what follows.
+        // The server, the client and fetching pictures alone need what follows.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
@@ -58,6 +58,15 @@ let package = Package(
             name: "CLibVips", pkgConfig: vipsPackage, providers: [.apt(["libvips-dev"]), .brew(["vips"])]),
         .target(
             name: "CVips", dependencies: ["CLibVips"], cSettings: c, linkerSettings: [.linkedLibrary("vips")]),
+        .systemLibrary(
+            name: "CLibAV", pkgConfig: "libavformat",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"]), .brew(["ffmpeg"])]),
+        .target(
+            name: "CVideo", dependencies: ["CLibAV"], cSettings: c,
+            linkerSettings: [
+                .linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("swscale"),
+                .linkedLibrary("avutil"),
+            ]),
         // Picture resampling: its loops need optimisation in debug builds too.
         .target(name: "CPixels", cSettings: c + [.unsafeFlags(["-O3"])]),
 
@@ -67,12 +76,20 @@ let package = Package(
         .target(name: "Checkpoint", dependencies: ["TensorCore"], swiftSettings: swift),
         .target(name: "QwenTokenizer", swiftSettings: swift),
         .target(name: "ChatTemplate", swiftSettings: swift),
-        .target(name: "VisionInput", dependencies: ["CVips", "CPixels"], swiftSettings: swift),
+        .target(name: "VisionInput", dependencies: ["CVips", "CVideo", "CPixels"], swiftSettings: swift),
+        .target(
+            name: "MediaFetch",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: swift),
         .target(name: "QwenVLModel", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .target(
             name: "QwenVL",
             dependencies: [
-                "QwenVLModel", "VisionInput", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint", "TensorCore",
+                "QwenVLModel", "VisionInput", "MediaFetch", "QwenTokenizer", "ChatTemplate", "CPUBackend", "Checkpoint",
+                "TensorCore",
             ],
             swiftSettings: swift),
         // Held-out questions, and what answers are worth.
@@ -134,6 +151,10 @@ let package = Package(
         .executableTarget(
             name: "checkpoint-fuzz", dependencies: ["Checkpoint", "TensorCore"], path: "Fuzz/Checkpoint",
             swiftSettings: swift),
+        .executableTarget(
+            name: "media-benchmark", dependencies: ["VisionInput"], path: "Benchmarks/Media", swiftSettings: swift),
+        .executableTarget(
+            name: "media-fuzz", dependencies: ["VisionInput"], path: "Fuzz/Media", swiftSettings: swift),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swift),
         .testTarget(
@@ -145,6 +166,8 @@ let package = Package(
         .testTarget(
             name: "VisionInputTests", dependencies: ["VisionInput"], resources: [.copy("Fixtures")],
             swiftSettings: swift),
+        .testTarget(
+            name: "MediaFetchTests", dependencies: ["MediaFetch"], swiftSettings: swift),
         .testTarget(
             name: "CheckpointTests", dependencies: ["Checkpoint", "TensorCore"], swiftSettings: swift),
         .testTarget(name: "CPUBackendTests", dependencies: ["CPUBackend", "TensorCore"], swiftSettings: swift),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks, and says so; does nothing where nothing is missing.
 #
-#   scripts/install-dependencies.sh          what building needs: libvips with its headers, pkg-config, git
+#   scripts/install-dependencies.sh          what building needs: libvips and FFmpeg with their headers, pkg-config, git
 #   scripts/install-dependencies.sh format   what formatting needs: clang-format of one fixed version, in .cache/
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,7 @@ check_swift() {
 }
 
 has_vips() { have pkg-config && pkg-config --exists vips; }
+has_ffmpeg() { have pkg-config && pkg-config --exists libavformat libavcodec libswscale libavutil; }
 
 # as_root COMMAND…: by sudo, where this is not root.
 as_root() {
@@ -54,6 +55,7 @@ install_for_building() {
     Darwin)
         have pkg-config || missing+=(pkgconf)
         has_vips || missing+=(vips)
+        has_ffmpeg || missing+=(ffmpeg)
         [ ${#missing[@]} -eq 0 ] && return
         have brew || fail "needed: ${missing[*]}. With Homebrew (https://brew.sh) this script installs them itself"
         say "installing with Homebrew: ${missing[*]}"
@@ -63,12 +65,14 @@ install_for_building() {
         have git || missing+=(git)
         have pkg-config || missing+=(pkg-config)
         has_vips || missing+=(libvips-dev)
+        has_ffmpeg || missing+=(libavformat-dev libavcodec-dev libswscale-dev libavutil-dev)
         [ ${#missing[@]} -eq 0 ] && return
-        have apt-get || fail "needed: ${missing[*]} (names of Debian; on Fedora: git pkgconf vips-devel). Please install them"
+        have apt-get || fail "needed: ${missing[*]} (names of Debian; on Fedora: git pkgconf vips-devel ffmpeg-devel). Please install them"
         apt_install "${missing[@]}"
         ;;
     esac
     has_vips || fail "libvips was installed, but pkg-config does not find it"
+    has_ffmpeg || fail "FFmpeg was installed, but pkg-config does not find it"
 }
 
 install_for_formatting() {

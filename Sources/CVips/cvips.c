@@ -32,6 +32,10 @@ static void init(void) {
     if (init_result != 0)
         return;
     vips_block_untrusted_set(TRUE);
+    // Called by name where the caller allows documents; librsvg and Poppler are given bytes without a place, so that
+    // nothing beside them can be opened.
+    vips_operation_block_set("VipsForeignLoadSvg", FALSE);
+    vips_operation_block_set("VipsForeignLoadPdf", FALSE);
     // Every picture is decoded once: a cache would only hold memory.
     vips_cache_set_max(0);
     // Parallelism is over pictures, in the caller's bounded jobs.
@@ -60,10 +64,10 @@ int cvips_init(char *error, size_t error_capacity) {
     return init_result;
 }
 
-static VipsImage *load(cvips_format format, void *data, size_t count) {
+static VipsImage *load(const cvips_request *request, void *data, size_t count) {
     VipsImage *image = NULL;
     int failed = -1;
-    switch (format) {
+    switch (request->format) {
     case CVIPS_JPEG:
         failed = vips_jpegload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
                                       VIPS_FAIL_ON_ERROR, NULL);
@@ -74,40 +78,121 @@ static VipsImage *load(cvips_format format, void *data, size_t count) {
         break;
     case CVIPS_WEBP:
         failed = vips_webpload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                      VIPS_FAIL_ON_ERROR, NULL);
+                                      VIPS_FAIL_ON_ERROR, "page", request->page, NULL);
+        break;
+    case CVIPS_GIF:
+        failed = vips_gifload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                     VIPS_FAIL_ON_ERROR, "page", request->page, NULL);
+        break;
+    case CVIPS_TIFF:
+        failed = vips_tiffload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                      VIPS_FAIL_ON_ERROR, "page", request->page, NULL);
+        break;
+    case CVIPS_HEIF:
+        failed = vips_heifload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                      VIPS_FAIL_ON_ERROR, "page", request->page, NULL);
+        break;
+    case CVIPS_SVG:
+        failed = vips_svgload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "dpi", request->dpi, NULL);
+        break;
+    case CVIPS_PDF:
+        failed = vips_pdfload_buffer(data, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "page", request->page,
+                                     "dpi", request->dpi, NULL);
         break;
     }
     return failed ? NULL : image;
 }
 
-cvips_picture *cvips_open(cvips_format format, const void *data, size_t count, cvips_header *header, char *error,
-                          size_t error_capacity) {
+// Samples that are no plain grey, RGB or CMYK of 8 or 16 bits (Lab, floating point) come as 8-bit sRGB.
+static VipsImage *plain(VipsImage *image) {
+    VipsBandFormat samples = vips_image_get_format(image);
+    int is_plain = 0;
+    switch (vips_image_get_interpretation(image)) {
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_sRGB:
+    case VIPS_INTERPRETATION_RGB:
+    case VIPS_INTERPRETATION_CMYK:
+    case VIPS_INTERPRETATION_MULTIBAND:
+        is_plain = samples == VIPS_FORMAT_UCHAR || samples == VIPS_FORMAT_USHORT;
+        break;
+    case VIPS_INTERPRETATION_GREY16:
+    case VIPS_INTERPRETATION_RGB16:
+        is_plain = samples == VIPS_FORMAT_USHORT;
+        break;
+    default:
+        break;
+    }
+    if (is_plain)
+        return image;
+    VipsImage *converted = NULL, *bytes = NULL;
+    if (vips_colourspace(image, &converted, VIPS_INTERPRETATION_sRGB, NULL) == 0)
+        vips_cast_uchar(converted, &bytes, NULL);
+    g_clear_object(&converted);
+    g_object_unref(image);
+    return bytes;
+}
+
+static void describe(VipsImage *image, cvips_header *header) {
+    header->width = vips_image_get_width(image);
+    header->height = vips_image_get_height(image);
+    header->pages = vips_image_get_n_pages(image);
+    header->bands = vips_image_get_bands(image);
+    header->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+    header->bits_per_sample = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8;
+    header->orientation = vips_image_get_orientation(image);
+    header->profile = NULL;
+    header->profile_bytes = 0;
+    if (vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0 &&
+        vips_image_get_blob(image, VIPS_META_ICC_NAME, &header->profile, &header->profile_bytes) != 0)
+        vips_error_clear();
+}
+
+cvips_picture *cvips_open(const cvips_request *request, const void *data, size_t count, cvips_header *header,
+                          char *error, size_t error_capacity) {
     pthread_mutex_lock(&one_at_a_time);
     // The loaders take a mutable pointer and only read.
-    VipsImage *image = load(format, (void *)data, count);
+    VipsImage *image = load(request, (void *)data, count);
+    if (image != NULL)
+        image = plain(image);
     if (image == NULL)
         take_error(error, error_capacity);
+    else
+        describe(image, header);
     pthread_mutex_unlock(&one_at_a_time);
     if (image == NULL)
         return NULL;
     VipsBandFormat samples = vips_image_get_format(image);
-    int bands = vips_image_get_bands(image);
-    if ((samples != VIPS_FORMAT_UCHAR && samples != VIPS_FORMAT_USHORT) || bands < 1 || bands > 4) {
-        snprintf(error, error_capacity, "%d bands of %s, expected 1 to 4 of 8 or 16 bits", bands,
+    if ((samples != VIPS_FORMAT_UCHAR && samples != VIPS_FORMAT_USHORT) || header->bands < 1 || header->bands > 4) {
+        snprintf(error, error_capacity, "%d bands of %s, expected 1 to 4 of 8 or 16 bits", header->bands,
                  vips_enum_nick(VIPS_TYPE_BAND_FORMAT, samples));
         g_object_unref(image);
         return NULL;
     }
-    header->width = vips_image_get_width(image);
-    header->height = vips_image_get_height(image);
-    header->bands = bands;
-    header->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
-    header->bits_per_sample = samples == VIPS_FORMAT_USHORT ? 16 : 8;
-    header->orientation = vips_image_get_orientation(image);
-
     cvips_picture *picture = g_new(cvips_picture, 1);
     picture->image = image;
     return picture;
+}
+
+int cvips_use_profile(cvips_picture *picture, char *error, size_t error_capacity) {
+    VipsImage *image = picture->image, *converted = NULL;
+    int bands = vips_image_get_bands(image), depth = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8;
+    pthread_mutex_lock(&one_at_a_time);
+    // The perceptual intent is what viewers use; of a profile of three curves and a matrix it is the colorimetric one.
+    int result = vips_icc_transform(image, &converted, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
+                                    "depth", depth, NULL);
+    if (result != 0)
+        take_error(error, error_capacity);
+    pthread_mutex_unlock(&one_at_a_time);
+    if (result == 0 && vips_image_get_bands(converted) != bands) {
+        snprintf(error, error_capacity, "the profile makes %d bands of %d", vips_image_get_bands(converted), bands);
+        g_object_unref(converted);
+        result = -1;
+    }
+    if (result == 0) {
+        g_object_unref(image);
+        picture->image = converted;
+    }
+    return result;
 }
 
 static void copy_rows(VipsRegion *region, const VipsRect *strip, size_t samples_per_row, int is_wide, uint8_t *out) {
@@ -161,14 +246,43 @@ void cvips_close(cvips_picture *picture) {
     g_free(picture);
 }
 
-void cvips_sha256(const void *data, size_t count, uint8_t digest[32]) {
-    GChecksum *checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    gsize length = 32;
+int cvips_write_png(const uint8_t *pixels, int32_t width, int32_t height, const char *path, char *error,
+                    size_t error_capacity) {
+    if (cvips_init(error, error_capacity) != 0)
+        return -1;
+    pthread_mutex_lock(&one_at_a_time);
+    VipsImage *image =
+        vips_image_new_from_memory(pixels, (size_t)width * (size_t)height * 3, width, height, 3, VIPS_FORMAT_UCHAR);
+    // Frames are looked at once; the fastest compression does.
+    int result = image == NULL ? -1 : vips_pngsave(image, path, "compression", 1, NULL);
+    if (result != 0)
+        take_error(error, error_capacity);
+    if (image != NULL)
+        g_object_unref(image);
+    pthread_mutex_unlock(&one_at_a_time);
+    return result;
+}
+
+cvips_hash *cvips_hash_begin(void) {
+    return (cvips_hash *)g_checksum_new(G_CHECKSUM_SHA256);
+}
+
+void cvips_hash_add(cvips_hash *hash, const void *data, size_t count) {
     const guchar *bytes = data;
     // GLib counts in signed words; pieces keep any size below that.
     enum { PIECE = 1 << 30 };
     for (size_t at = 0; at < count; at += PIECE)
-        g_checksum_update(checksum, bytes + at, (gssize)VIPS_MIN(count - at, (size_t)PIECE));
-    g_checksum_get_digest(checksum, digest, &length);
-    g_checksum_free(checksum);
+        g_checksum_update((GChecksum *)hash, bytes + at, (gssize)VIPS_MIN(count - at, (size_t)PIECE));
+}
+
+void cvips_hash_end(cvips_hash *hash, uint8_t digest[32]) {
+    gsize length = 32;
+    g_checksum_get_digest((GChecksum *)hash, digest, &length);
+    g_checksum_free((GChecksum *)hash);
+}
+
+void cvips_sha256(const void *data, size_t count, uint8_t digest[32]) {
+    cvips_hash *hash = cvips_hash_begin();
+    cvips_hash_add(hash, data, count);
+    cvips_hash_end(hash, digest);
 }

@@ -34,7 +34,11 @@ enum AnswerPrinter {
             let (from, to) = (picture.original, picture.processed)
             let sizes =
                 from == to ? "\(to.width)×\(to.height)" : "\(from.width)×\(from.height) as \(to.width)×\(to.height)"
-            parts.append("picture \(sizes), \(picture.tokens) tokens")
+            if let video = picture.video {
+                parts.append("video of \(video.frames) frames \(sizes), \(picture.tokens) tokens")
+            } else {
+                parts.append("picture \(sizes), \(picture.tokens) tokens")
+            }
         }
         if timings.vision > 0 { parts.append("vision \(seconds(timings.vision))") }
         let computed = usage.promptTokens - usage.cachedTokens

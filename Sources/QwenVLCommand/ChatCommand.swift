@@ -8,13 +8,14 @@ struct ChatCommand: AsyncParsableCommand {
         commandName: "chat", abstract: "Ask in turns; what was said before stays known.",
         discussion: """
             Lines that begin with a slash are commands:
-              /image PATH   show a picture with the next question
+              /image PATH   show a picture or document with the next question
+              /video PATH   show a video with the next question
               /forget       begin a new conversation
               /quit         end (or Ctrl-D)
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
-    @OptionGroup(title: "Pictures") var images: ImageArguments
+    @OptionGroup(title: "Pictures and videos") var media: MediaArguments
     @OptionGroup(title: "Pictures") var pictures: PictureOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
@@ -28,31 +29,39 @@ struct ChatCommand: AsyncParsableCommand {
         let engine = try await model.load(model.engineOptions(pictures))
         let opening = system.map { [ChatMessage.system($0)] } ?? []
         var messages = opening
-        var waiting = images.image
-        Terminal.note("/image PATH shows a picture, /forget begins anew, /quit ends.")
+        var waiting = Waiting(images: media.image, videos: media.video)
+        Terminal.note("/image PATH and /video PATH show something, /forget begins anew, /quit ends.")
         while let line = prompt() {
             switch Line(line) {
             case .empty: continue
             case .quit: return
             case .forget:
                 messages = opening
-                waiting = []
-            case .image(let path):
-                guard FileManager.default.isReadableFile(atPath: path) else {
-                    Terminal.error("cannot read \(path)")
-                    continue
-                }
-                waiting.append(path)
+                waiting = Waiting()
+            case .image(let path): if isThere(path) { waiting.images.append(path) }
+            case .video(let path): if isThere(path) { waiting.videos.append(path) }
             case .unknown(let command):
-                Terminal.error("unknown command \(command); there are /image PATH, /forget, /quit")
+                Terminal.error("unknown command \(command); there are /image PATH, /video PATH, /forget, /quit")
             case .question(let text):
-                let question = ImageArguments.message(text, images: waiting)
+                let question = try media.message(text, images: waiting.images, videos: waiting.videos)
                 if let answer = try await ask(messages + [question], engine: engine) {
                     messages += [question, .assistant(answer)]
-                    waiting = []
+                    waiting = Waiting()
                 }
             }
         }
+    }
+
+    /// What the next question is about.
+    private struct Waiting {
+        var images: [String] = []
+        var videos: [String] = []
+    }
+
+    private func isThere(_ name: String) -> Bool {
+        if name.contains("://") || FileManager.default.isReadableFile(atPath: name) { return true }
+        Terminal.error("cannot read \(name)")
+        return false
     }
 
     private func prompt() -> String? {
@@ -80,6 +89,7 @@ struct ChatCommand: AsyncParsableCommand {
     private enum Line {
         case empty, quit, forget
         case image(String)
+        case video(String)
         case unknown(String)
         case question(String)
 
@@ -91,6 +101,7 @@ struct ChatCommand: AsyncParsableCommand {
             case "/quit", "/exit": self = .quit
             case "/forget": self = .forget
             case "/image" where words.count == 2: self = .image(words[1])
+            case "/video" where words.count == 2: self = .video(words[1])
             case let word? where word.hasPrefix("/") && !word.dropFirst().contains("/"): self = .unknown(word)
             default: self = .question(text)
             }

@@ -18,14 +18,16 @@ struct QwenVLCommand: AsyncParsableCommand {
 
             Examples:
               qwenvl run --image cat.jpg "What is in the picture?"
+              qwenvl run --video clip.mp4 "What happens?"
               qwenvl chat --model Qwen2.5-VL-3B-Instruct
               qwenvl generate --model DIR --messages batch.json --temperature 0 --json
               qwenvl serve --model DIR --port 8080
             """,
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, ChatCommand.self, GenerateCommand.self, EvalCommand.self, ProcessCommand.self,
-            InspectCommand.self, PlanCommand.self, BenchCommand.self, QuantizeCommand.self, ServeCommand.self,
+            RunCommand.self, ChatCommand.self, GenerateCommand.self, BatchCommand.self, EvalCommand.self,
+            ProcessCommand.self, FramesCommand.self, InspectCommand.self, PlanCommand.self, BenchCommand.self,
+            QuantizeCommand.self, ServeCommand.self,
         ])
 
     static func main() async {

@@ -1,7 +1,34 @@
 internal import CVips
 internal import Foundation
 
-/// Decodes JPEG, PNG and WebP pictures to 8-bit RGB, giving the pixels Pillow gives.
+/// How a picture is to be read.
+package struct DecodeOptions: Sendable, Hashable {
+    package var orientation: OrientationHandling
+    /// Wide gamuts are brought to sRGB. The reference reads every sample as sRGB.
+    package var appliesProfile: Bool
+    /// The page of a document, the frame of an animation: from 0.
+    package var page: Int
+    /// What SVG and PDF are drawn at; nil for 144, and for SVG's own size.
+    package var dpi: Double?
+
+    package init(
+        orientation: OrientationHandling = .applied, appliesProfile: Bool = true, page: Int = 0,
+        dpi: Double? = nil
+    ) {
+        self.orientation = orientation
+        self.appliesProfile = appliesProfile
+        self.page = page
+        self.dpi = dpi
+    }
+
+    func dpi(of kind: MediaKind) -> Double {
+        // A page of A4 at 144 dots has 2 megapixels: small print stays readable, and it costs 2,500 tokens. At 72 a unit
+        // of SVG is a pixel.
+        dpi ?? (kind == .svg ? 72 : 144)
+    }
+}
+
+/// Decodes pictures of any kind to 8-bit RGB. Those that Pillow reads have Pillow's pixels.
 package struct ImageDecoder: Sendable {
     package var limits: DecodeLimits
 
@@ -11,37 +38,72 @@ package struct ImageDecoder: Sendable {
 
     /// - Throws: `VisionInputError` for unreadable, unsupported, oversized or damaged files.
     package func decode(
-        _ source: ImageSource, orientation: OrientationHandling = .applied
+        _ source: ImageSource, options: DecodeOptions = DecodeOptions()
     ) throws(VisionInputError) -> RGBImage {
-        try decode(source.bytes(limits: limits), name: source.name, orientation: orientation)
+        if case .pixels(let image, _) = source { return image }
+        let data = try source.bytes(limits: limits)
+        do {
+            return try decode(data, kind: try kind(of: data), options: options)
+        } catch {
+            throw VisionInputError(source: source.name, error)
+        }
+    }
+
+    /// Pages of a document, frames of an animation; 1 for other pictures.
+    package func pageCount(_ source: ImageSource) throws(VisionInputError) -> Int {
+        if case .pixels = source { return 1 }
+        let data = try source.bytes(limits: limits)
+        do {
+            let kind = try kind(of: data)
+            guard let format = kind.vipsFormat else { return 1 }
+            let request = cvips_request(format: format, page: 0, dpi: DecodeOptions().dpi(of: kind))
+            return try data.withUnsafeBytes { bytes in Self.pages(bytes, request: request, kind: kind) }.get()
+        } catch {
+            throw VisionInputError(source: source.name, error)
+        }
+    }
+
+    private func kind(of data: Data) throws(VisionInputError.Reason) -> MediaKind {
+        let kind = MediaKind(sniffing: data)
+        guard kind.isPicture else { throw .unsupportedKind(found: kind) }
+        if kind.isDocument, !limits.allowsDocuments { throw .forbiddenKind(found: kind) }
+        if let reason = Self.startFailure { throw .decoderUnavailable(reason: reason) }
+        return kind
     }
 
     private func decode(
-        _ data: Data, name: String, orientation: OrientationHandling
-    ) throws(VisionInputError) -> RGBImage {
-        let kind = MediaKind(sniffing: data)
-        guard let format = kind.vipsFormat else { throw VisionInputError(source: name, .unsupportedKind(found: kind)) }
-        if let reason = Self.startFailure {
-            throw VisionInputError(source: name, .decoderUnavailable(reason: reason))
-        }
+        _ data: Data, kind: MediaKind, options: DecodeOptions
+    ) throws(VisionInputError.Reason) -> RGBImage {
+        guard let format = kind.vipsFormat else { return try BMPDecoder.decode(data, limits: limits) }
+        if kind == .jpeg, DeepJPEGDecoder.accepts(data) { return try DeepJPEGDecoder.decode(data, limits: limits) }
+        let request = cvips_request(format: format, page: Int32(clamping: options.page), dpi: options.dpi(of: kind))
         let limits = limits
         let result = data.withUnsafeBytes { bytes -> Result<RGBImage, VisionInputError.Reason> in
-            Self.decode(bytes, format: format, kind: kind, limits: limits, orientation: orientation)
+            Self.decode(bytes, request: request, kind: kind, limits: limits, options: options)
         }
-        do {
-            return try result.get()
-        } catch {
-            throw VisionInputError(source: name, error)
-        }
+        return try result.get()
+    }
+
+    private static func pages(
+        _ bytes: UnsafeRawBufferPointer, request: cvips_request, kind: MediaKind
+    ) -> Result<Int, VisionInputError.Reason> {
+        var message = ErrorText()
+        var header = cvips_header()
+        var request = request
+        let opened = message.withBuffer { cvips_open(&request, bytes.baseAddress, bytes.count, &header, $0, $1) }
+        guard let picture = opened else { return .failure(.undecodable(kind: kind, reason: message.text)) }
+        cvips_close(picture)
+        return .success(max(1, Int(header.pages)))
     }
 
     private static func decode(
-        _ bytes: UnsafeRawBufferPointer, format: cvips_format, kind: MediaKind, limits: DecodeLimits,
-        orientation: OrientationHandling
+        _ bytes: UnsafeRawBufferPointer, request: cvips_request, kind: MediaKind, limits: DecodeLimits,
+        options: DecodeOptions
     ) -> Result<RGBImage, VisionInputError.Reason> {
         var message = ErrorText()
         var header = cvips_header()
-        let opened = message.withBuffer { cvips_open(format, bytes.baseAddress, bytes.count, &header, $0, $1) }
+        var request = request
+        let opened = message.withBuffer { cvips_open(&request, bytes.baseAddress, bytes.count, &header, $0, $1) }
         guard let picture = opened else {
             return .failure(.undecodable(kind: kind, reason: message.text))
         }
@@ -56,6 +118,12 @@ package struct ImageDecoder: Sendable {
             return .failure(.tooManyPixels(width: size.width, height: size.height, limit: limits.maxPixels))
         }
         let layout = SampleLayout(header)
+        if options.appliesProfile, layout == .rgb || layout == .rgba, let start = header.profile,
+            ICCProfile(UnsafeRawBufferPointer(start: start, count: header.profile_bytes))?.isForeignRGB == true,
+            message.withBuffer({ cvips_use_profile(picture, $0, $1) }) != 0
+        {
+            return .failure(.undecodable(kind: kind, reason: "colour profile: \(message.text)"))
+        }
         var status: Int32 = 0
         let samples = [UInt8](unsafeUninitializedCapacity: size.width * size.height * layout.bands) { out, written in
             status = message.withBuffer { cvips_decode(picture, out.baseAddress, $0, $1) }
@@ -63,7 +131,8 @@ package struct ImageDecoder: Sendable {
         }
         guard status == 0 else { return .failure(.undecodable(kind: kind, reason: message.text)) }
         let image = RGBImage(converting: samples, layout: layout, size: size)
-        return .success(orientation == .applied ? image.upright(fromOrientation: Int(header.orientation)) : image)
+        return .success(
+            options.orientation == .applied ? image.upright(fromOrientation: Int(header.orientation)) : image)
     }
 
     /// Why libvips could not be initialised; nil when it is ready.
@@ -94,9 +163,16 @@ extension MediaKind {
         case .jpeg: CVIPS_JPEG
         case .png: CVIPS_PNG
         case .webp: CVIPS_WEBP
-        case .other, .unknown: nil
+        case .gif: CVIPS_GIF
+        case .tiff: CVIPS_TIFF
+        case .heic, .avif: CVIPS_HEIF
+        case .svg: CVIPS_SVG
+        case .pdf: CVIPS_PDF
+        case .bmp, .video, .other, .unknown: nil
         }
     }
+
+    fileprivate var isPicture: Bool { self == .bmp || vipsFormat != nil }
 }
 
 extension SampleLayout {

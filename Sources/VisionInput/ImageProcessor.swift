@@ -7,18 +7,18 @@ package struct ImageRequest: Sendable {
     /// A size to resize to, rounded to multiples of 28. Both or neither; takes precedence over the limits.
     package var resizedHeight: Int?
     package var resizedWidth: Int?
-    package var orientation: OrientationHandling
+    package var decoding: DecodeOptions
 
     package init(
         _ source: ImageSource, minPixels: Int? = nil, maxPixels: Int? = nil, resizedHeight: Int? = nil,
-        resizedWidth: Int? = nil, orientation: OrientationHandling = .applied
+        resizedWidth: Int? = nil, decoding: DecodeOptions = DecodeOptions()
     ) {
         self.source = source
         self.minPixels = minPixels
         self.maxPixels = maxPixels
         self.resizedHeight = resizedHeight
         self.resizedWidth = resizedWidth
-        self.orientation = orientation
+        self.decoding = decoding
     }
 }
 
@@ -86,7 +86,7 @@ package struct ImageProcessor: Sendable {
         _ request: ImageRequest
     ) throws(VisionInputError) -> (image: RGBImage, originalSize: PixelSize) {
         try validate(request)
-        let original = try decoder.decode(request.source, orientation: request.orientation)
+        let original = try decoder.decode(request.source, options: request.decoding)
         do {
             return (PILResample.resize(original, to: try fetchedSize(original.size, request)), original.size)
         } catch {
@@ -142,7 +142,7 @@ package struct ImageProcessor: Sendable {
     }
 
     /// The second stage: the checkpoint's limits. It refuses sides below the factor instead of raising them.
-    private func processedSize(_ size: PixelSize) throws(VisionInputError.Reason) -> PixelSize {
+    func processedSize(_ size: PixelSize) throws(VisionInputError.Reason) -> PixelSize {
         guard size.height >= config.factor, size.width >= config.factor else {
             throw .tooSmall(width: size.width, height: size.height, factor: config.factor)
         }

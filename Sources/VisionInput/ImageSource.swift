@@ -3,14 +3,18 @@ package import Foundation
 /// Where a picture comes from.
 package enum ImageSource: Sendable {
     case path(String)
+    /// A file that must lie in one of these directories, links followed.
+    case confined(String, within: [String])
     /// The bytes of a picture file. `name` stands for it in errors.
     case data(Data, name: String = "image data")
+    /// A picture that is decoded already.
+    case pixels(RGBImage, name: String = "pixels")
 
     /// How errors call it.
     package var name: String {
         switch self {
-        case .path(let path): path
-        case .data(_, let name): name
+        case .path(let path), .confined(let path, _): path
+        case .data(_, let name), .pixels(_, let name): name
         }
     }
 
@@ -20,41 +24,17 @@ package enum ImageSource: Sendable {
     package func bytes(limits: DecodeLimits) throws(VisionInputError) -> Data {
         let data =
             switch self {
-            case .path(let path): try Self.read(path, limits: limits)
+            case .path(let path): try LocalFile(path: path).read(limit: limits.maxBytes)
+            case .confined(let path, let roots):
+                try LocalFile(path: path, within: roots).read(limit: limits.maxBytes)
             case .data(let data, _): data
+            case .pixels: Data()
             }
         guard !data.isEmpty else { throw VisionInputError(source: name, .emptyFile) }
         guard data.count <= limits.maxBytes else {
             throw VisionInputError(source: name, .tooManyBytes(found: data.count, limit: limits.maxBytes))
         }
         return data
-    }
-
-    private static func read(_ path: String, limits: DecodeLimits) throws(VisionInputError) -> Data {
-        let attributes: [FileAttributeKey: Any]
-        do {
-            let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-            attributes = try FileManager.default.attributesOfItem(atPath: target)
-        } catch {
-            guard FileManager.default.fileExists(atPath: path) else {
-                throw VisionInputError(source: path, .fileNotFound)
-            }
-            throw VisionInputError(source: path, .unreadable(reason: String(describing: error)))
-        }
-        // A pipe or a device could block or never end.
-        guard attributes[.type] as? FileAttributeType == .typeRegular else {
-            let type = attributes[.type] as? FileAttributeType == .typeDirectory ? "a directory" : "a device or pipe"
-            throw VisionInputError(source: path, .notARegularFile(found: type))
-        }
-        // Looked at before reading, so that a huge file costs nothing.
-        if let size = attributes[.size] as? Int, size > limits.maxBytes {
-            throw VisionInputError(source: path, .tooManyBytes(found: size, limit: limits.maxBytes))
-        }
-        do {
-            return try Data(contentsOf: URL(fileURLWithPath: path))
-        } catch {
-            throw VisionInputError(source: path, .unreadable(reason: String(describing: error)))
-        }
     }
 }
 
@@ -64,6 +44,8 @@ package struct DecodeLimits: Sendable, Equatable {
     package var maxPixels: Int
     /// Bytes of the file.
     package var maxBytes: Int
+    /// Whether SVG and PDF are read.
+    package var allowsDocuments = true
 
     package init(maxPixels: Int = 178_956_970, maxBytes: Int = 256 << 20) {
         self.maxPixels = maxPixels

@@ -18,6 +18,11 @@ package struct SmartResize: Sendable, Equatable {
 
     /// qwen-vl-utils' `smart_resize`: sides below the factor are raised to it.
     package func callAsFunction(_ size: PixelSize) throws(VisionInputError.Reason) -> PixelSize {
+        try self(size, maxPixels: Double(maxPixels))
+    }
+
+    /// The same with a limit that is no whole number, as a frame's share of a video's pixels is.
+    func callAsFunction(_ size: PixelSize, maxPixels: Double) throws(VisionInputError.Reason) -> PixelSize {
         let (width, height) = (size.width, size.height)
         let (area, overflow) = width.multipliedReportingOverflow(by: height)
         // Beyond 2^53 a double no longer holds every count.
@@ -31,8 +36,8 @@ package struct SmartResize: Sendable, Equatable {
         let step = Double(factor)
         var outWidth = max(step, (Double(width) / step).rounded(.toNearestOrEven) * step)
         var outHeight = max(step, (Double(height) / step).rounded(.toNearestOrEven) * step)
-        if outWidth * outHeight > Double(maxPixels) {
-            let beta = (Double(area) / Double(maxPixels)).squareRoot()
+        if outWidth * outHeight > maxPixels {
+            let beta = (Double(area) / maxPixels).squareRoot()
             outWidth = (Double(width) / beta / step).rounded(.down) * step
             outHeight = (Double(height) / beta / step).rounded(.down) * step
         } else if outWidth * outHeight < Double(minPixels) {

@@ -99,20 +99,6 @@ import Testing
         }
     }
 
-    @Test func whatIsNotSupportedSaysSo() async throws {
-        let engine = try await FixtureLibrary.engine("tied-bfloat16")
-        for part in [ContentPart.video(path: "clip.mp4"), .image(try MediaSource("https://example.org/cat.jpg"))] {
-            let error = try await #require(throws: QwenVLError.self) {
-                _ = try await engine.reply(to: [.user(part, .text("?"))], options: .greedy)
-            }
-            guard case .unsupported(let field, _) = error else {
-                Issue.record("expected an unsupported input, found \(error)")
-                continue
-            }
-            #expect(field.hasPrefix("messages[0].content[0]"))
-        }
-    }
-
     /// A text that spells a placeholder would be taken for a picture.
     @Test func placeholdersInText() async throws {
         let engine = try await FixtureLibrary.engine("tied-bfloat16")

@@ -185,6 +185,65 @@ import Testing
         }
     }
 
+    private func videoFixture(_ name: String) -> String {
+        Bundle.module.bundleURL.deletingLastPathComponent()
+            .appending(path: "QwenVL_VisionInputTests.resources/Fixtures/\(name)").path
+    }
+
+    @Test func framesWritesWhatTheModelSees() throws {
+        let folder = try TemporaryDirectory()
+        let out = folder.url.appending(path: "frames").path
+        let result = try run([
+            "frames", videoFixture("Videos/clip-30fps.mp4"), "--fps", "4", "--frame-max-pixels", "7056",
+            "--frame-min-pixels", "3136", "--out", out, "--quiet",
+        ])
+        #expect(result.status == 0, "\(result.error)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: out).sorted()
+        #expect(names.count == 8)
+        #expect(names.first == "0000-0.000s.png")
+        #expect(names.last == "0007-1.967s.png")
+        #expect(String(decoding: result.output, as: UTF8.self).split(separator: "\n").count == 8)
+        let audio = try run(["frames", videoFixture("Videos/audio-only.m4a"), "--out", out])
+        #expect(audio.status == 65)
+    }
+
+    /// What has an answer is left out, half a line is cut off, and what cannot be used is a line of its own.
+    @Test func batchGoesOnWhereItWas() throws {
+        let folder = try TemporaryDirectory()
+        let pictures = folder.url.appending(path: "pictures")
+        try FileManager.default.createDirectory(at: pictures, withIntermediateDirectories: true)
+        for name in ["a.bmp", "b.bmp"] {
+            try FileManager.default.copyItem(
+                atPath: videoFixture("Formats/rgb.bmp"), toPath: pictures.appending(path: name).path)
+        }
+        try Data("no picture".utf8).write(to: pictures.appending(path: "c.png"))
+        try Data("notes".utf8).write(to: pictures.appending(path: "notes.txt"))
+        let out = folder.url.appending(path: "out.jsonl")
+        let model = try FixtureLibrary.directory("tied-bfloat16")
+        let arguments = [
+            "batch", pictures.path, "--model", model.path, "--prompt", "What?", "--out", out.path, "--max-new-tokens",
+            "2",
+        ]
+        func lines() throws -> [[String: Any]] {
+            try String(contentsOf: out, encoding: .utf8).split(separator: "\n").map {
+                try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+            }
+        }
+        #expect(try run(arguments).status == 65)
+        #expect(try lines().count == 3)
+        #expect(try lines().filter { $0["error"] != nil }.count == 1)
+        // One answer is lost, and half of another line is left.
+        let kept = try String(contentsOf: out, encoding: .utf8).split(separator: "\n").filter { $0.contains("a.bmp") }
+        try Data((kept[0] + "\n{\"file\": \"").utf8).write(to: out)
+        try FileManager.default.removeItem(at: pictures.appending(path: "c.png"))
+        #expect(try run(arguments).status == 0)
+        #expect(
+            try lines().compactMap { $0["file"] as? String }.map { ($0 as NSString).lastPathComponent } == [
+                "a.bmp", "b.bmp",
+            ])
+        #expect(try lines().allSatisfy { $0["pictures"] != nil })
+    }
+
     /// 64: the call is wrong; 65: what it names cannot be used. Nothing that is no result reaches standard output.
     @Test(arguments: [
         (["run"], Int32(64), "prompt"),
@@ -203,7 +262,7 @@ import Testing
         (["generate", "--model", "MODEL", "--messages", "-"], 65, "messages"),
         (["run", "--model", "MODEL", "--image", "/nonexistent.png", "x"], 65, "/nonexistent.png"),
         (["run", "--model", "MODEL", "--top-p", "7", "x"], 65, "top_p"),
-        (["run", "--model", "MODEL", "--video", "/nonexistent", "x"], 65, "--video"),
+        (["run", "--model", "MODEL", "--video", "/nonexistent", "x"], 65, "/nonexistent"),
         (["run", "--model", "MODEL", "--fps", "2", "x"], 64, "--fps"),
         (["eval", "--model", "MODEL", "--suite", "/nonexistent"], 65, "/nonexistent/suite.json"),
         (["eval", "--limit", "0"], 64, "--limit"),

@@ -21,8 +21,8 @@ import VisionInput
         #expect(batch.imageGrids == (golden.image_grid_thw ?? []).flatMap { $0 })
         #expect(batch.videoGrids == (golden.video_grid_thw ?? []).flatMap { $0 })
         #expect(batch.secondsPerGrid == golden.second_per_grid_ts ?? [])
-        expectEqual(batch.pixelValues, golden.pixel_values)
-        expectEqual(batch.videoPixelValues, golden.pixel_values_videos)
+        expectEqual(try batch.pixelValues, golden.pixel_values)
+        expectEqual(try batch.videoPixelValues, golden.pixel_values_videos)
     }
 
     private func expectEqual(_ pixels: [Float], _ golden: TensorSample?) {

@@ -7,7 +7,8 @@ import VisionInput
     func pixelsAreTheReferences(name: String, orientation: OrientationHandling) throws {
         let picture = try #require(Expected.all.pictures[name])
         let expected = orientation == .applied ? picture.upright : picture.stored
-        let image = try ImageDecoder().decode(.path(Fixture.path(name)), orientation: orientation)
+        let image = try ImageDecoder().decode(
+            .path(Fixture.path(name)), options: DecodeOptions(orientation: orientation))
         check(image, against: expected)
     }
 
@@ -29,7 +30,8 @@ import VisionInput
         let hashes = try await withThrowingTaskGroup(of: (String, String).self) { group in
             for name in names + names {
                 group.addTask {
-                    let image = try ImageDecoder().decode(.path(Fixture.path(name)), orientation: .ignored)
+                    let image = try ImageDecoder().decode(
+                        .path(Fixture.path(name)), options: DecodeOptions(orientation: .ignored))
                     return (name, ContentHash(image.pixels).description)
                 }
             }

@@ -52,13 +52,38 @@ import VisionInput
     }
 
     @Test(arguments: [
-        ("GIF89a\u{1}", "GIF"), ("%PDF-1.7\n", "PDF"), ("<svg xmlns=", "SVG"), ("<!DOCTYPE html><html>", "HTML"),
-        ("\0\0\0\u{18}ftypheic", "HEIF"), ("\0\0\0\u{18}ftypisom", "MP4 or QuickTime video"),
-        ("\0\0\0\u{18}ftypavif", "AVIF"), ("RIFF\0\0\0\0AVI LIST", "AVI video"), ("PK\u{3}\u{4}", "ZIP archive"),
-        ("BM\0\0", "BMP"), ("II*\0", "TIFF"), ("8BPS", "Photoshop document"),
+        ("<!DOCTYPE html><html>", "HTML"), ("PK\u{3}\u{4}", "ZIP archive"), ("8BPS", "Photoshop document"),
+        ("RIFF\0\0\0\0WAVEfmt ", "WAVE audio"), ("\0\0\u{1}\0", "ICO"),
     ])
     func otherKindsAreNamed(head: String, name: String) {
         #expect(reason(.data(Data(head.utf8))) == .unsupportedKind(found: .other(name)))
+    }
+
+    @Test(arguments: [
+        ("\0\0\0\u{18}ftypisom", "MP4 or QuickTime video"), ("RIFF\0\0\0\0AVI LIST", "AVI video"),
+    ])
+    func videosAreNoPictures(head: String, name: String) {
+        #expect(reason(.data(Data(head.utf8))) == .unsupportedKind(found: .video(name)))
+    }
+
+    /// A format's first bytes and nothing sensible behind them.
+    @Test(arguments: [
+        ("GIF89a\u{1}", MediaKind.gif), ("%PDF-1.7\n", .pdf), ("<svg xmlns=", .svg), ("BM\0\0", .bmp),
+        ("\0\0\0\u{18}ftypheic", .heic), ("\0\0\0\u{18}ftypavif", .avif), ("II*\0", .tiff), ("MM\0*", .tiff),
+        ("\0\0\0\u{18}ftypmif1\0\0\0\0mif1avif", .avif), ("\0\0\0\u{18}ftypmif1\0\0\0\0mif1heic", .heic),
+    ])
+    func headsAlone(head: String, kind: MediaKind) {
+        guard case .undecodable(kind, _)? = reason(.data(Data(head.utf8))) else {
+            Issue.record("\(kind.name): \(String(describing: reason(.data(Data(head.utf8)))))")
+            return
+        }
+    }
+
+    @Test func documentsCanBeForbidden() {
+        var limits = DecodeLimits()
+        limits.allowsDocuments = false
+        #expect(reason(.data(Data("%PDF-1.7\n".utf8)), limits: limits) == .forbiddenKind(found: .pdf))
+        #expect(reason(.data(Data("<svg xmlns=".utf8)), limits: limits) == .forbiddenKind(found: .svg))
     }
 
     @Test func randomBytesAreUnknown() {

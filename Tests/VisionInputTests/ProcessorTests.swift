@@ -9,7 +9,8 @@ import VisionInput
         let limits = expected.request
         let request = ImageRequest(
             .path(Fixture.path(expected.picture)), minPixels: limits.min_pixels, maxPixels: limits.max_pixels,
-            resizedHeight: limits.resized_height, resizedWidth: limits.resized_width, orientation: .ignored)
+            resizedHeight: limits.resized_height, resizedWidth: limits.resized_width,
+            decoding: DecodeOptions(orientation: .ignored))
         let processor = ImageProcessor(config)
         let patches = try processor.process(request)
 
@@ -48,7 +49,7 @@ import VisionInput
     @Test func orientationIsAppliedUnlessTurnedOff() throws {
         let source = ImageSource.path(Fixture.path("coffee-exif-6.jpg"))
         let upright = try ImageProcessor().process(ImageRequest(source))
-        let stored = try ImageProcessor().process(ImageRequest(source, orientation: .ignored))
+        let stored = try ImageProcessor().process(ImageRequest(source, decoding: DecodeOptions(orientation: .ignored)))
         #expect(upright.originalSize == PixelSize(width: 45, height: 67))
         #expect(stored.originalSize == PixelSize(width: 67, height: 45))
         #expect(upright.grid.h == stored.grid.w && upright.grid.w == stored.grid.h)

@@ -32,3 +32,25 @@ typedef struct {
 const cpixels_resampler *cpixels_resampler_generic(void);
 /// The fastest that this processor runs.
 const cpixels_resampler *cpixels_resampler_best(void);
+
+/// The same in single precision: every output is one chain of fused multiplications and additions over its inputs, in
+/// order, so that every implementation gives the same bits.
+typedef struct {
+    int32_t output_count;
+    int32_t stride;        // weights per output
+    const int32_t *starts; // [output_count]
+    const int32_t *counts; // [output_count]
+    const float *weights;  // [output_count, stride]
+} cpixels_float_taps;
+
+typedef struct {
+    const char *name;
+    /// `row_count` rows of `width` pixels of 3 bytes to rows of `taps->output_count` pixels of 3 numbers.
+    void (*horizontal)(const uint8_t *input, int32_t width, int32_t row_count, const cpixels_float_taps *taps,
+                       float *output);
+    /// Rows of `row_values` numbers to `taps->output_count` rows of bytes: clipped, and rounded with halves to even.
+    void (*vertical)(const float *input, size_t row_values, const cpixels_float_taps *taps, uint8_t *output);
+} cpixels_float_resampler;
+
+const cpixels_float_resampler *cpixels_float_resampler_generic(void);
+const cpixels_float_resampler *cpixels_float_resampler_best(void);

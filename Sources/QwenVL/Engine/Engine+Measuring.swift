@@ -67,14 +67,14 @@ extension Engine {
         let prompt = try processor.noise(NoiseRequest(textTokens: 0, picture: size, newTokens: 0, seed: seed))
         var timings = Timings()
         timings.processing = prompt.processing
-        guard let picture = prompt.media.first else {
+        guard let picture = prompt.media.first, case .patches(let values) = picture.content else {
             return NoiseResult(promptTokens: 0, answerTokens: 0, grid: nil, timings: timings, vision: nil)
         }
         let clock = VisionClock()
         backend.setActive(true)
         defer { backend.setActive(false) }
         let start = ContinuousClock.now
-        let patches = picture.patches.withUnsafeBufferPointer {
+        let patches = values.withUnsafeBufferPointer {
             backend.makeTensor($0, rows: picture.grid.patches, columns: $0.count / picture.grid.patches)
         }
         clock.begin()
@@ -132,7 +132,7 @@ extension Processor {
                 throw QwenVLError.picture(field: "picture", reason: "\(error)")
             }
             prompt.processing = began.duration(to: .now).seconds
-            append(DecodedMedia(patches: patches, secondsPerGrid: nil), to: &prompt)
+            append(DecodedMedia(patches), to: &prompt)
         } else {
             prompt.processing = start.duration(to: .now).seconds
         }

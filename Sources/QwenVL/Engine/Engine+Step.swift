@@ -1,6 +1,7 @@
 import QwenVLModel
 import Synchronization
 import TensorCore
+import VisionInput
 
 /// One pass through the model after another, as long as there is work: sequences join and leave between steps.
 extension Engine {
@@ -8,14 +9,15 @@ extension Engine {
     func run() async {
         backend.setActive(true)
         while !running.isEmpty || !waiting.isEmpty {
-            step()
-            await Task.yield()
+            // Where everyone waits for a video's decoder, the actor does too.
+            if step() { await Task.yield() } else { await wakeup.wait() }
         }
         backend.setActive(false)
         isRunning = false
     }
 
-    private func step() {
+    /// - Returns: false where there was nothing to do but wait.
+    private func step() -> Bool {
         defer { publishStatistics() }
         for sequence in running + waiting where sequence.request.cancellation.isCancelled {
             remove(sequence)
@@ -25,8 +27,8 @@ extension Engine {
         admit()
         for sequence in running where sequence.isReadingPrompt { takeComputedBlocks(sequence) }
         encodePictures()
-        let shares = planShares()
-        guard !shares.isEmpty else { return }
+        let (shares, someoneWaits) = planShares()
+        guard !shares.isEmpty else { return !someoneWaits || isPictureNeeded }
         counted.steps += 1
         var step = TextStep()
         var asked: [RunningSequence] = []
@@ -46,6 +48,7 @@ extension Engine {
         for (sequence, count) in shares { advanceCache(of: sequence, by: count) }
         writeDump()
         answer(asked, logits: backend.read(logits), vocabulary: logits.columns)
+        return true
     }
 
     // MARK: Joining and leaving
@@ -126,6 +129,7 @@ extension Engine {
                 ? nil : (sequence.blocks[sequence.fullBlocks], sequence.node, Array(sequence.keys[tail])))
         sequence.blocks = []
         sequence.vision = [:]
+        sequence.videos = [:]
         sequence.cached = 0
         sequence.fullBlocks = 0
         sequence.node = KVPool.root
@@ -135,8 +139,10 @@ extension Engine {
 
     /// Who takes part in the next pass, and with how many tokens: first everyone who writes, then prompts, up to a
     /// chunk altogether.
-    private func planShares() -> [(RunningSequence, Int)] {
+    /// - Returns: also whether one is left out because its video is not decoded as far.
+    private func planShares() -> (shares: [(RunningSequence, Int)], someoneWaits: Bool) {
         var shares: [(RunningSequence, Int)] = []
+        var someoneWaits = false
         var budget = options.prefillChunk
         let writing = running.filter { $0.pending == 1 }
         for sequence in writing + readingOrder() {
@@ -152,11 +158,26 @@ extension Engine {
                 // A little text goes along with the picture after it: every pass reads all weights.
                 count = before < options.prefillChunk / 2 ? 0 : before
             }
+            guard count > 0 else { continue }
+            count = readableOrFailed(count, of: sequence)
+            if count == 0 { someoneWaits = true }
             guard count > 0, reserve(count, for: sequence, keeping: shares.map(\.0)) else { continue }
             shares.append((sequence, count))
             budget -= count
         }
-        return shares
+        return (shares, someoneWaits)
+    }
+
+    /// What can be read of the next tokens now. A sequence whose video cannot be read ends here, with -1 tokens.
+    private func readableOrFailed(_ count: Int, of sequence: RunningSequence) -> Int {
+        do {
+            return try readable(count, of: sequence)
+        } catch {
+            remove(sequence)
+            let error = (error as? VisionInputError).map { QwenVLError($0, field: "video") } ?? error
+            sequence.request.output.finish(throwing: QwenVLError.wrapping(error))
+            return -1
+        }
     }
 
     /// Prompts to be read: the one with the least left to read first, then in order of arrival.

@@ -42,13 +42,19 @@ extension Engine {
         return first
     }
 
-    private var visionTrace: ActivationTrace? { visionClock?.trace ?? dump?.trace }
+    /// Whether there is a picture for the tower to work on.
+    var isPictureNeeded: Bool {
+        running.contains { !isComputedByAnother($0) && $0.missingPicture(within: options.prefillChunk) != nil }
+    }
+
+    var visionTrace: ActivationTrace? { visionClock?.trace ?? dump?.trace }
 
     private func work(on picture: PreparedMedia, for sequence: RunningSequence) {
         let start = ContinuousClock.now
         defer { sequence.timings.vision += start.duration(to: .now).seconds }
         guard var current = encoding else {
-            let patches = picture.patches.withUnsafeBufferPointer {
+            guard case .patches(let values) = picture.content else { return }
+            let patches = values.withUnsafeBufferPointer {
                 backend.makeTensor($0, rows: picture.grid.patches, columns: $0.count / picture.grid.patches)
             }
             visionClock?.begin()
@@ -73,8 +79,11 @@ extension Engine {
     /// Puts the rows of pictures that fall into `range` into the step.
     func addVision(of sequence: RunningSequence, range: Range<Int>, to step: inout TextStep) {
         let firstRow = step.tokens.count
-        for picture in sequence.request.prompt.media {
+        for (index, picture) in sequence.request.prompt.media.enumerated() {
             let overlap = picture.tokens.clamped(to: range)
+            if case .video = picture.content, !overlap.isEmpty {
+                step.vision += rows(of: sequence, video: index, tokens: overlap, firstRow: firstRow - range.lowerBound)
+            }
             guard !overlap.isEmpty, let rows = sequence.vision[picture.key] else { continue }
             let inPicture = overlap.lowerBound - picture.tokens.lowerBound
             step.vision.append(

@@ -58,6 +58,8 @@ public actor Engine: ChatModel {
     private let constraints: ConstrainedVocabulary
     var counted = EngineStatistics()
     nonisolated let published = Mutex(EngineStatistics())
+    /// Called when a video has been decoded further, and when there is a new conversation.
+    nonisolated let wakeup = Wakeup()
 
     /// Loads a checkpoint directory.
     /// - Parameters:
@@ -243,6 +245,7 @@ public actor Engine: ChatModel {
         }
         waiting += sequences
         publishStatistics()
+        wakeup.notify()
         guard !isRunning else { return }
         isRunning = true
         Task { await run() }

@@ -52,6 +52,8 @@ final class RunningSequence {
 
     /// Rows of pictures that the prompt still needs.
     var vision: [PatchKey: Tensor] = [:]
+    /// Long videos being read, by their place among the prompt's pictures.
+    var videos: [Int: VideoProgress] = [:]
 
     // What it has said.
     private var sampler: Sampler
@@ -100,7 +102,8 @@ final class RunningSequence {
     /// The first picture among the next `count` tokens whose rows are not there yet.
     func missingPicture(within count: Int) -> PreparedMedia? {
         request.prompt.media.first {
-            $0.tokens.upperBound > cached && $0.tokens.lowerBound < cached + count && vision[$0.key] == nil
+            !$0.isLong && $0.tokens.upperBound > cached && $0.tokens.lowerBound < cached + count
+                && vision[$0.key] == nil
         }
     }
 

@@ -57,17 +57,54 @@ extension ImagePart {
         resizedHeight = try field.optional("resized_height")?.positiveInteger()
         resizedWidth = try field.optional("resized_width")?.positiveInteger()
         detail = try (field.optional("image_url")?.optional("detail") ?? field.optional("detail"))?.string()
+        pages = try field.optional("pages").map { (pages) throws(InputError) in
+            if case .string(let text) = pages.value, let ranges = PageRanges.parse(text) { return ranges }
+            let page = try pages.integer(in: 1...PageRanges.largest, "pages such as 3 or \"1-4,7\"")
+            return [page...page]
+        }
+        if let resolution = field.optional("dpi") {
+            let value = try resolution.number("a resolution from 1 to 2400")
+            guard (1...2400).contains(value) else { throw resolution.failure(expected: "a resolution from 1 to 2400") }
+            dpi = value
+        }
         try field.checkOrder("min_pixels", minPixels, "max_pixels", maxPixels)
     }
 
     var json: TemplateValue {
         var members: [(String, TemplateValue)] = [("type", "image"), ("image", .string(source.text))]
+        if let pages { members.append(("pages", .string(PageRanges.text(pages)))) }
+        members.add("dpi", dpi)
         members.add("min_pixels", minPixels)
         members.add("max_pixels", maxPixels)
         members.add("resized_height", resizedHeight)
         members.add("resized_width", resizedWidth)
         if let detail { members.append(("detail", .string(detail))) }
         return .mapping(members)
+    }
+}
+
+/// Pages as people write them: "3", "1-4,7".
+package enum PageRanges {
+    static let largest = 1 << 30
+
+    /// nil where the text says something else.
+    package static func parse(_ text: String) -> [ClosedRange<Int>]? {
+        var ranges: [ClosedRange<Int>] = []
+        for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = piece.split(separator: "-", omittingEmptySubsequences: false).map {
+                Int($0.filter { $0 != " " })
+            }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 1,
+                last >= first, last <= largest
+            else { return nil }
+            ranges.append(first...last)
+        }
+        return ranges
+    }
+
+    static func text(_ ranges: [ClosedRange<Int>]) -> String {
+        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+            .joined(separator: ",")
     }
 }
 

@@ -24,6 +24,11 @@ public struct ImagePart: Sendable, Hashable {
     public var resizedWidth: Int?
     /// OpenAI's `detail` ("low", "high", "auto"), as given.
     public var detail: String?
+    /// Pages of a document or frames of an animation to show, from 1, each as a picture of its own. nil shows every
+    /// page of a PDF, and the first of anything else.
+    public var pages: [ClosedRange<Int>]?
+    /// Dots per inch that documents are drawn at; nil for 144, and for an SVG picture's own size.
+    public var dpi: Double?
 
     /// A picture.
     public init(

@@ -1,6 +1,7 @@
 import Checkpoint
 import QwenVLModel
 import TensorCore
+import VisionInput
 
 /// What the processor made of a batch, in the form and under the names that Hugging Face's gives it.
 package struct ProcessedBatch: Sendable {
@@ -8,9 +9,11 @@ package struct ProcessedBatch: Sendable {
     private let positions: [MRoPEPositions]
     private let padToken: Int64
     private let patchElements: Int
+    private let imageConfig: ImageProcessorConfig
 
-    init(prompts: [Prompt], config: ModelConfig, padToken: Int32) {
+    init(prompts: [Prompt], config: ModelConfig, images: ImageProcessorConfig, padToken: Int32) {
         self.prompts = prompts
+        imageConfig = images
         self.padToken = Int64(padToken)
         patchElements = config.vision.patchElements
         positions = prompts.map {
@@ -44,9 +47,25 @@ package struct ProcessedBatch: Sendable {
     /// Seconds from one grid frame to the next of each video, [videos].
     package var secondsPerGrid: [Float] { videos.compactMap(\.secondsPerGrid) }
     /// [patches, patch elements] of all pictures.
-    package var pixelValues: [Float] { images.flatMap(\.patches) }
+    package var pixelValues: [Float] { get throws { try values(of: images) } }
     /// [patches, patch elements] of all videos.
-    package var videoPixelValues: [Float] { videos.flatMap(\.patches) }
+    package var videoPixelValues: [Float] { get throws { try values(of: videos) } }
+
+    private func values(of media: [PreparedMedia]) throws -> [Float] {
+        var values: [Float] = []
+        for item in media { try forEachPart(of: item) { values += $0 } }
+        return values
+    }
+
+    /// The patches of a picture, or of one slice of time of a long video after another.
+    private func forEachPart(of media: PreparedMedia, _ body: ([Float]) throws -> Void) throws {
+        switch media.content {
+        case .patches(let patches): try body(patches)
+        case .video(let plan):
+            let reader = VideoSliceReader(plan, config: imageConfig)
+            while let slice = try reader.readSlice() { try body(slice) }
+        }
+    }
 
     private var images: [PreparedMedia] { prompts.flatMap(\.media).filter { !$0.isVideo } }
     private var videos: [PreparedMedia] { prompts.flatMap(\.media).filter(\.isVideo) }
@@ -89,7 +108,7 @@ package struct ProcessedBatch: Sendable {
             if !seconds.isEmpty { try writer.append(seconds, to: "second_per_grid_ts") }
             // One picture at a time: together they may take gigabytes.
             for (_, pixels, items) in media {
-                for item in items { try writer.append(item.patches, to: pixels) }
+                for item in items { try forEachPart(of: item) { try writer.append($0, to: pixels) } }
             }
             try writer.finish()
         } catch {
@@ -105,7 +124,7 @@ extension Processor {
         do {
             var prompts: [Prompt] = []
             for messages in conversations { prompts.append(try await prompt(messages)) }
-            return ProcessedBatch(prompts: prompts, config: config, padToken: padToken)
+            return ProcessedBatch(prompts: prompts, config: config, images: images.config, padToken: padToken)
         } catch {
             throw QwenVLError.wrapping(error)
         }

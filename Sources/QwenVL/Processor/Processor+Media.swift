@@ -2,107 +2,84 @@ import Foundation
 import QwenVLModel
 import VisionInput
 
-/// A picture or video of the messages, before it is decoded.
-struct MediaRequest: Sendable {
-    /// Where it stands, for messages: `messages[0].content[1].image`.
-    let field: String
-    /// One picture, or a video's frames.
-    let frames: [ImageRequest]
-    /// Frames per second of a video; nil for a picture.
-    let fps: Double?
-}
-
-/// A picture or video that has become patches.
+/// A picture or video that is ready to take its place in a prompt.
 struct DecodedMedia: Sendable {
-    let patches: VisionPatches
+    let content: PreparedMedia.Content
+    let key: PatchKey
     /// Seconds from one grid frame of a video to the next; nil for a picture.
     let secondsPerGrid: Float?
+    let original: PixelSize
+    let processed: PixelSize
+    let video: VideoReport?
+
     var isVideo: Bool { secondsPerGrid != nil }
+    var grid: PatchGrid { key.grid }
 }
 
 extension Processor {
-    /// The pictures and videos of a conversation, in order.
-    /// - Throws: ``QwenVLError/unsupported(field:reason:)`` for sources that this version does not read.
-    func mediaRequests(of messages: [ChatMessage]) throws -> [MediaRequest] {
-        var requests: [MediaRequest] = []
-        for (index, message) in messages.enumerated() {
-            for (place, part) in message.parts.enumerated() {
-                let field = "messages[\(index)].content[\(place)]"
-                switch part {
-                case .text: continue
-                case .image(let image): requests.append(try request(image, field: field + ".image"))
-                case .video(let video): requests.append(try request(video, field: field + ".video"))
+    /// Decodes, resizes and cuts up all of a prompt's pictures, a few at a time. Long videos are only looked at; they
+    /// are decoded while the model works.
+    /// - Throws: ``QwenVLError`` of the first in order that cannot be used.
+    func decode(_ requests: [MediaRequest]) async throws -> [DecodedMedia] {
+        try await inOrder(requests.map { request in { try await decode(request) } })
+    }
+
+    private func decode(_ request: MediaRequest) async throws -> DecodedMedia {
+        do {
+            return try await pictureThreads.run { [self] in
+                switch request.content {
+                case .picture(let picture): try DecodedMedia(images.process(picture))
+                case .frames(let frames, let fps): try decode(frames, fps: fps)
+                case .video(let source, let sampler): try decode(source, sampler: sampler)
                 }
             }
-        }
-        return requests
-    }
-
-    private func request(_ image: ImagePart, field: String) throws -> MediaRequest {
-        var frame = ImageRequest(
-            try source(image.source, field: field), orientation: options.appliesOrientation ? .applied : .ignored)
-        (frame.minPixels, frame.maxPixels) = (image.minPixels, image.maxPixels)
-        (frame.resizedHeight, frame.resizedWidth) = (image.resizedHeight, image.resizedWidth)
-        return MediaRequest(field: field, frames: [frame], fps: nil)
-    }
-
-    /// A list of frames: each goes the way of a picture (`fetch_video` of qwen-vl-utils 0.0.11).
-    private func request(_ video: VideoPart, field: String) throws -> MediaRequest {
-        guard case .frames(let sources) = video.source else {
-            throw QwenVLError.unsupported(
-                field: field, reason: "video files are not supported yet; a list of pictures as frames is")
-        }
-        guard !sources.isEmpty else {
-            throw InputError(field: field, expected: "a list of at least one frame", found: "none")
-        }
-        let frames = try sources.enumerated().map { index, media in
-            var frame = ImageRequest(
-                try source(media, field: "\(field)[\(index)]"),
-                orientation: options.appliesOrientation ? .applied : .ignored)
-            (frame.minPixels, frame.maxPixels) = (video.minPixels, video.maxPixels)
-            (frame.resizedHeight, frame.resizedWidth) = (video.resizedHeight, video.resizedWidth)
-            return frame
-        }
-        // What qwen-vl-utils assumes of frames whose rate is not told.
-        return MediaRequest(field: field, frames: frames, fps: video.fps ?? 2)
-    }
-
-    private func source(_ media: MediaSource, field: String) throws -> ImageSource {
-        switch media {
-        case .path(let path): return .path(path)
-        case .data(let data): return .data(data, name: "the picture's data")
-        case .url(let url):
-            throw QwenVLError.unsupported(
-                field: field, reason: "pictures from the network are not supported yet (\(url))")
-        case .pixels:
-            throw QwenVLError.unsupported(field: field, reason: "pixels are not supported yet")
-        }
-    }
-
-    /// Decodes, resizes and cuts up all of a prompt's pictures, a few at a time.
-    /// - Throws: ``QwenVLError/picture(field:reason:)`` of the first in order that cannot be used.
-    func decode(_ requests: [MediaRequest]) async throws -> [DecodedMedia] {
-        let results = await withTaskGroup(of: (Int, Result<DecodedMedia, any Error>).self) { group in
-            for (index, request) in requests.enumerated() {
-                group.addTask { (index, await decode(request)) }
-            }
-            var results: [Int: Result<DecodedMedia, any Error>] = [:]
-            for await (index, result) in group { results[index] = result }
-            return results
-        }
-        return try requests.indices.compactMap { try results[$0]?.get() }
-    }
-
-    private func decode(_ request: MediaRequest) async -> Result<DecodedMedia, any Error> {
-        do {
-            let patches = try await pictureThreads.run { [images] in try images.process(frames: request.frames) }
-            let seconds = request.fps.map { Float(Double(images.config.temporalPatchSize) / $0) }
-            return .success(DecodedMedia(patches: patches, secondsPerGrid: seconds))
         } catch let error as VisionInputError {
-            return .failure(QwenVLError.picture(field: request.field, reason: "\(error)"))
-        } catch {
-            return .failure(error)
+            throw QwenVLError(error, field: request.field)
         }
+    }
+
+    private func decode(_ frames: [ImageRequest], fps: Double) throws -> DecodedMedia {
+        let patches = try images.process(frames: frames)
+        let perGrid = images.config.temporalPatchSize
+        let seconds = Double(perGrid) / fps
+        return DecodedMedia(
+            patches, secondsPerGrid: Float(seconds),
+            video: VideoReport(
+                frames: patches.grid.t * perGrid, fps: fps, secondsPerGrid: seconds, timestamps: nil))
+    }
+
+    private func decode(_ source: VideoSource, sampler: FrameSampler) throws -> DecodedMedia {
+        let plan = try images.plan(source, sampler: sampler, limits: loader.videoLimits)
+        let seconds = Double(images.config.temporalPatchSize) / plan.fps
+        let content: PreparedMedia.Content
+        if plan.grid.patchCount * images.config.valuesPerPatch <= options.valuesAtOnce {
+            var patches: [Float] = []
+            let reader = VideoSliceReader(plan, config: images.config)
+            while let slice = try reader.readSlice() { patches += slice }
+            content = .patches(patches)
+        } else {
+            content = .video(plan)
+        }
+        return DecodedMedia(
+            content: content,
+            key: PatchKey(
+                contentHash: plan.contentHash,
+                grid: PatchGrid(frames: plan.grid.t, height: plan.grid.h, width: plan.grid.w)),
+            secondsPerGrid: Float(seconds), original: plan.originalSize, processed: plan.processedSize,
+            video: VideoReport(
+                frames: plan.frames.count, fps: plan.fps, secondsPerGrid: seconds, timestamps: plan.timestamps))
+    }
+}
+
+extension DecodedMedia {
+    init(_ patches: VisionPatches, secondsPerGrid: Float? = nil, video: VideoReport? = nil) {
+        self.init(
+            content: .patches(patches.pixels),
+            key: PatchKey(
+                contentHash: patches.contentHash,
+                grid: PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)),
+            secondsPerGrid: secondsPerGrid, original: patches.originalSize, processed: patches.processedSize,
+            video: video)
     }
 }
 

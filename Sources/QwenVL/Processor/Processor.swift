@@ -14,6 +14,7 @@ public struct Processor: Sendable {
     private let template: ChatTemplate
     let images: ImageProcessor
     let options: ProcessorOptions
+    let loader: MediaLoader
     let pictureThreads = PictureThreads()
 
     /// Reads config.json, preprocessor_config.json, the tokenizer's files and the chat template of a checkpoint.
@@ -28,7 +29,8 @@ public struct Processor: Sendable {
             var limits = try ImageProcessorConfig(path: directory.path(of: "preprocessor_config.json"))
             limits.minPixels = options.minPixels ?? limits.minPixels
             limits.maxPixels = options.maxPixels ?? limits.maxPixels
-            images = ImageProcessor(limits)
+            loader = MediaLoader(policy: options.media)
+            images = ImageProcessor(limits, limits: loader.decodeLimits)
             self.options = options
             try checkAgreement(path)
         } catch {
@@ -52,7 +54,8 @@ public struct Processor: Sendable {
             (config.vision.patchSize, config.vision.temporalPatchSize, config.vision.mergeSize)
         limits.minPixels = options.minPixels ?? limits.minPixels
         limits.maxPixels = options.maxPixels ?? limits.maxPixels
-        images = ImageProcessor(limits)
+        loader = MediaLoader(policy: options.media)
+        images = ImageProcessor(limits, limits: loader.decodeLimits)
     }
 
     /// The files of one checkpoint must speak of the same model.
@@ -89,8 +92,9 @@ public struct Processor: Sendable {
     func prompt(_ messages: [ChatMessage], tools: [JSONValue] = []) async throws -> Prompt {
         let start = ContinuousClock.now
         try checkPlaceholders(messages)
+        let (messages, requests) = try await resolve(messages)
         let text = try render(messages, tools: tools)
-        let media = try await decode(mediaRequests(of: messages))
+        let media = try await decode(requests)
         var prompt = try assemble(text, media: media)
         prompt.processing = start.duration(to: .now).seconds
         return prompt
@@ -172,15 +176,13 @@ public struct Processor: Sendable {
     }
 
     func append(_ media: DecodedMedia, to prompt: inout Prompt) {
-        let patches = media.patches
-        let grid = PatchGrid(frames: patches.grid.t, height: patches.grid.h, width: patches.grid.w)
+        let grid = media.grid
         let count = grid.tokens(mergeSize: config.vision.mergeSize)
         let range = prompt.tokens.count..<prompt.tokens.count + count
         let token = media.isVideo ? config.tokens.video : config.tokens.image
         prompt.tokens += Array(repeating: Int32(token), count: count)
         prompt.spans.append(media.secondsPerGrid.map { .video(grid, secondsPerGrid: $0) } ?? .image(grid))
-        prompt.media.append(
-            PreparedMedia(patches, grid: grid, secondsPerGrid: media.secondsPerGrid, tokens: range))
+        prompt.media.append(PreparedMedia(media, tokens: range))
     }
 
     // MARK: What ends an answer

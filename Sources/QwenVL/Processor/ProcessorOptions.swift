@@ -14,6 +14,9 @@ public struct ProcessorOptions: Sendable, Hashable {
     /// Which files and hosts may be named, and what they may cost.
     public var media = MediaPolicy.local
 
+    /// Numbers of patches (64 MB) beyond which a video is decoded while the model works, and never in memory as a whole.
+    package var valuesAtOnce = 16 << 20
+
     /// The defaults.
     public init() {}
 

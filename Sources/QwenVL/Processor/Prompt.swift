@@ -9,9 +9,15 @@ struct PatchKey: Hashable, Sendable {
 
 /// A picture or video in its place in the prompt.
 struct PreparedMedia: Sendable {
+    enum Content: Sendable {
+        /// [grid.patches, patch elements], row-major.
+        case patches([Float])
+        /// Too long to be in memory as a whole: slices of time are decoded as they are needed.
+        case video(VideoPlan)
+    }
+
     let key: PatchKey
-    /// [grid.patches, patch elements], row-major.
-    let patches: [Float]
+    let content: Content
     /// Seconds from one grid frame of a video to the next; nil for a picture.
     let secondsPerGrid: Float?
     /// The prompt's tokens that stand for it.
@@ -20,18 +26,19 @@ struct PreparedMedia: Sendable {
 
     var grid: PatchGrid { key.grid }
     var isVideo: Bool { secondsPerGrid != nil }
+    /// Whether it is decoded while the model reads.
+    var isLong: Bool { if case .video = content { true } else { false } }
 
-    init(_ patches: VisionPatches, grid: PatchGrid, secondsPerGrid: Float?, tokens: Range<Int>) {
+    init(_ media: DecodedMedia, tokens: Range<Int>) {
         func size(_ size: PixelSize) -> PictureReport.Size {
             PictureReport.Size(width: size.width, height: size.height)
         }
-        key = PatchKey(contentHash: patches.contentHash, grid: grid)
-        self.patches = patches.pixels
-        self.secondsPerGrid = secondsPerGrid
+        key = media.key
+        content = media.content
+        secondsPerGrid = media.secondsPerGrid
         self.tokens = tokens
         report = PictureReport(
-            original: size(patches.originalSize), processed: size(patches.processedSize), tokens: tokens.count,
-            video: nil)
+            original: size(media.original), processed: size(media.processed), tokens: tokens.count, video: media.video)
     }
 }
 
