@@ -76,7 +76,7 @@ struct VideoOptions: ParsableArguments {
             throw ValidationError("--fps: expected a positive number, found \(fps)")
         }
         let counts = [
-            ("--nframes", nframes.map(Double.init)), ("--min-frames", minFrames.map(Double.init)),
+            ("--nframes", nframes), ("--min-frames", minFrames),
             ("--max-frames", maxFrames),
             ("--total-pixels", totalPixels), ("--frame-min-pixels", frameMinPixels),
             ("--frame-max-pixels", frameMaxPixels),
