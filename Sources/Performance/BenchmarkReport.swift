@@ -85,4 +85,3 @@ package struct BenchmarkReport: Sendable, Encodable {
         self.peakBytes = peakBytes
     }
 }
-
