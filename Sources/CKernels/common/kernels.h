@@ -105,13 +105,13 @@ typedef struct {
     void (*pack_values[QV_FORMATS])(const qv_kv_rows *rows, void *values);
 
     // Quantised formats.
-    int quantized_rows;                     // rows of the largest 8-bit tile
-    int i4_rows;                            // rows of the largest 4-bit tile
-    size_t quantized_x_bytes;               // bytes of one row and block of a left operand
-    const qv_quantized_tile *tiles_i8;      // [quantized_rows], by rows - 1
-    const qv_quantized_tile *tiles_i4;      // [i4_rows]
-    int i4_few_rows;                        // up to so many rows take
-    const qv_quantized_tile *tiles_i4_few;  // [i4_few_rows]
+    int quantized_rows;                    // rows of the largest 8-bit tile
+    int i4_rows;                           // rows of the largest 4-bit tile
+    size_t quantized_x_bytes;              // bytes of one row and block of a left operand
+    const qv_quantized_tile *tiles_i8;     // [quantized_rows], by rows - 1
+    const qv_quantized_tile *tiles_i4;     // [i4_rows]
+    int i4_few_rows;                       // up to so many rows take
+    const qv_quantized_tile *tiles_i4_few; // [i4_few_rows]
     /// rows x k values -> [k / QV_Q_BLOCK]{values [rows][QV_Q_BLOCK], scales [rows],
     /// sums of parts [rows][QV_Q_PARTS], what a sum of (w + QV_Q_ZERO) x begins with to become one of w x [rows]}.
     void (*quantize_rows)(int rows, int64_t k, const float *const *source, void *out);

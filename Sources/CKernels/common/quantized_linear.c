@@ -67,8 +67,7 @@ static plan make_plan(const qv_kernels *kernels, const qv_pool *pool, const qv_l
     p.passes = p.tiles > 1 && p.blocks > BLOCKS_PER_PASS;
     p.tile_floats = (size_t)(largest_tile * QV_Q_LANES);
     p.sums_floats = p.tile_floats * (p.passes ? (size_t)(p.tiles_per_task * p.panels_per_task) : 1);
-    p.unpacked_bytes =
-        p.unpacks ? (size_t)(p.passes ? BLOCKS_PER_PASS : p.blocks) * QV_I8_BLOCK_BYTES : 0;
+    p.unpacked_bytes = p.unpacks ? (size_t)(p.passes ? BLOCKS_PER_PASS : p.blocks) * QV_I8_BLOCK_BYTES : 0;
     p.worker_bytes = (size_t)p.matrices * (qv_lines(p.sums_floats * sizeof(float)) + qv_lines(p.unpacked_bytes));
     p.x_bytes = qv_lines((size_t)(args->count * p.blocks) * p.isa->quantized_x_bytes);
     return p;
@@ -97,8 +96,7 @@ static void convert_task(void *context, int64_t tile, int worker) {
 /// A panel's blocks from first_block on, as the tiles read them.
 static const uint8_t *panel_blocks(const plan *p, const qv_matrix *matrix, int64_t panel, int64_t first_block,
                                    int64_t count, uint8_t *unpacked) {
-    const uint8_t *blocks =
-        (const uint8_t *)matrix->data + (size_t)(panel * p->blocks + first_block) * p->block_bytes;
+    const uint8_t *blocks = (const uint8_t *)matrix->data + (size_t)(panel * p->blocks + first_block) * p->block_bytes;
     if (!p->unpacks)
         return blocks;
     p->isa->unpack_i4(blocks, count, unpacked);

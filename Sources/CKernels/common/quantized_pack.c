@@ -23,7 +23,8 @@ static void write_lane(qv_weight_format format, const qv_quantized_weights *w, i
     }
     for (int i = 0; i < QV_Q_BLOCK; i += 8)
         for (int j = 0; j < 4; j++)
-            block[QV_I4_VALUES_AT + i / 2 * QV_Q_LANES + 4 * lane + j] = (uint8_t)(w->values[i + j] | w->values[i + 4 + j] << 4);
+            block[QV_I4_VALUES_AT + i / 2 * QV_Q_LANES + 4 * lane + j] =
+                (uint8_t)(w->values[i + j] | w->values[i + 4 + j] << 4);
     for (int p = 0; p < QV_Q_PARTS; p++)
         block[p * QV_Q_LANES + lane] = w->parts[p];
     memcpy(block + QV_I4_SCALES_AT + 2 * lane, &w->scale, 2);

@@ -42,8 +42,8 @@ const char *qv_kernels_name(const qv_kernels *kernels);
 
 // ----------------------------------------------------------------------------------------------- matrices
 
-/// I8_BLOCKS: rows of bytes (value + 128) padded to whole blocks of QV_QUANTIZED_BLOCK, then one bfloat16 scale for each
-/// block (qv_quantize_rows makes them).
+/// I8_BLOCKS: rows of bytes (value + 128) padded to whole blocks of QV_QUANTIZED_BLOCK, then one bfloat16 scale for
+/// each block (qv_quantize_rows makes them).
 typedef enum { QV_TYPE_F32 = 0, QV_TYPE_BF16 = 1, QV_TYPE_F16 = 2, QV_TYPE_I8_BLOCKS = 3 } qv_type;
 
 /// Inputs that share a scale, in weights and activations of the quantised formats.
