@@ -11,7 +11,7 @@ demo:
 test:
 	scripts/install-dependencies.sh
 	swift build -c release --build-tests
-	swift test -c release
+	swift test -c release --skip-build
 
 # The kernels; and the tokenizer, with TOKENIZER=DIR (tokenizer.json, or vocab.json and merges.txt) TEXT=FILE.
 bench:
