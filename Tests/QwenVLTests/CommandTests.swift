@@ -176,7 +176,10 @@ import Testing
             try FileManager.default.removeItem(at: model.url.appending(path: file))
         }
         for name in [model.path, "Qwen/Qwen2.5-VL-72B-Instruct"] {
-            let result = try run(["plan", name, "--image", "140x84", "--threads", "1", "--json"])
+            // Without --weights, free memory would choose the format.
+            let result = try run([
+                "plan", name, "--image", "140x84", "--threads", "1", "--weights", "bfloat16", "--json",
+            ])
             #expect(result.status == 0, "\(result.error)")
             let plan = try #require(try JSONSerialization.jsonObject(with: result.output) as? [String: Any])
             let (needed, available) = (plan["neededBytes"] as? Int ?? 0, plan["availableBytes"] as? Int ?? 0)
