@@ -196,6 +196,11 @@ import QwenVLServer
             #expect(whole.status == 504)
             #expect(whole.error?["code"]?.text == "timeout")
         }
+        // It leaves between two steps: soon, but not before the reply.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try await server.engine.activeSequences > 0, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(1))
+        }
         #expect(try await server.engine.activeSequences == 0)
     }
 
