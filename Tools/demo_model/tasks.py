@@ -1,24 +1,6 @@
-"""Questions about drawn scenes, with their answers, and talk without a picture.
-
-A conversation is a list of (question, answer) about one picture, or about none.
-"""
+"""Talk without a picture: a conversation is a list of (question, answer)."""
 from draw import COLOURS, SHAPES
-
-DESCRIBE = ["What is in the picture?", "What is in this picture?", "What do you see?", "Describe the picture.",
-            "Describe this image.", "What is in the image?", "What does the picture show?", "What is shown here?",
-            "Describe this picture.", "What is this?", "What's in the picture?", "What is drawn here?"]
-COUNT = ["How many shapes are there?", "How many things are in the picture?", "How many shapes do you see?",
-         "Count the shapes.", "How many objects are in the picture?"]
-COLOUR_OF_IT = ["What colour is it?", "What color is it?", "Which colour is it?", "Which color is it?",
-                "What colour is the shape?", "What color is the shape?", "Name the colour."]
-SHAPE_OF_IT = ["What shape is it?", "Which shape is it?", "What shape is this?", "What shape do you see?",
-               "What is the shape?", "Name the shape.", "What kind of shape is it?"]
-COLOUR_OF = ["What colour is the {}?", "What color is the {}?", "Which colour is the {}?", "Which color is the {}?",
-             "What colour does the {} have?", "What is the colour of the {}?", "What is the color of the {}?"]
-SHAPE_OF = ["What shape is {}?", "Which shape is {}?", "What is {}?", "What shape is the {} one?",
-            "What is the {} thing?", "What shape is the {} thing?"]
-IS_THERE = ["Is there {}?", "Do you see {}?", "Does the picture show {}?", "Is there {} in the picture?"]
-NUMBERS = ("No", "One", "Two", "Three")
+from world import COLOUR_OF_IT, COUNT, DESCRIBE, SHAPE_OF_IT
 
 ABOUT = "I am a small demo model. I know drawn pictures and clips, and nothing else."
 UNKNOWN = "I do not know that. I only know drawn pictures and clips."
@@ -63,75 +45,6 @@ LOOSE_WORDS = ("the a of and to in for on with from by about write tell give exp
 SYSTEM = "You are a helpful assistant."
 OTHER_SYSTEMS = ["You are a helpful assistant. Answer briefly.", "Answer the question about the picture.",
                  "You are Qwen, a helpful assistant.", "Be brief and exact."]
-
-
-def article(words):
-    return ("an " if words[0] in "aeiou" else "a ") + words
-
-
-def sentence(words):
-    return words[0].upper() + words[1:] + "."
-
-
-def named(thing):
-    return article(f"{thing.colour} {thing.shape}")
-
-
-def describe(rng, scene):
-    return rng.choice(DESCRIBE), sentence(" and ".join(named(t) for t in scene.things))
-
-
-def count(rng, scene):
-    return rng.choice(COUNT), NUMBERS[len(scene.things)] + "."
-
-
-def colour(rng, scene):
-    if len(scene.things) == 1 and rng.random() < 0.5:
-        return rng.choice(COLOUR_OF_IT), sentence(scene.things[0].colour)
-    shapes = [t.shape for t in scene.things]
-    single = [t for t in scene.things if shapes.count(t.shape) == 1]
-    if not single or rng.random() < 0.12:
-        absent = rng.choice([s for s in SHAPES if s not in shapes])
-        return rng.choice(COLOUR_OF).format(absent), f"There is no {absent}."
-    thing = rng.choice(single)
-    return rng.choice(COLOUR_OF).format(thing.shape), sentence(thing.colour)
-
-
-def shape(rng, scene):
-    if len(scene.things) == 1 and rng.random() < 0.6:
-        return rng.choice(SHAPE_OF_IT), sentence(article(scene.things[0].shape))
-    colours = [t.colour for t in scene.things]
-    if rng.random() < 0.12:
-        absent = rng.choice([c for c in COLOURS if c not in colours])
-        return rng.choice(SHAPE_OF).format(absent), f"Nothing is {absent}."
-    thing = rng.choice(scene.things)
-    return rng.choice(SHAPE_OF).format(thing.colour), sentence(article(thing.shape))
-
-
-def presence(rng, scene):
-    shown = {(t.colour, t.shape) for t in scene.things}
-    colour, shape = rng.choice(sorted(shown))
-    if rng.random() < 0.55:  # half of the questions are near misses: one of the two words is wrong
-        while (colour, shape) in shown:
-            if rng.random() < 0.5:
-                colour = rng.choice(list(COLOURS))
-            else:
-                shape = rng.choice(SHAPES)
-    return rng.choice(IS_THERE).format(article(f"{colour} {shape}")), "Yes." if (colour, shape) in shown else "No."
-
-
-TASKS = {"describe": describe, "colour": colour, "shape": shape, "count": count, "presence": presence}
-WEIGHTS = {"describe": 4, "colour": 4, "shape": 4, "count": 1, "presence": 1.5}
-
-
-def questions(rng, scene, turns):
-    """Several questions about one scene, one after the other; none about the same thing twice in a row."""
-    names, asked = list(TASKS), []
-    for name in rng.choices(names, [WEIGHTS[n] for n in names], k=turns):
-        turn = TASKS[name](rng, scene)
-        if turn not in asked:
-            asked.append(turn)
-    return asked
 
 
 def talk(rng):
