@@ -2,6 +2,7 @@
 
 Stills and clips. A sample without turns goes through the vision tower alone: its marks are what is learnt from it.
 """
+import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -18,16 +19,23 @@ PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
 TOKENS_PER_SECOND = 2
 
 
-@dataclass
 class Segments:
-    """Where attention stays within. Segments of like length are padded together: little is wasted."""
-    groups: list  # of (gather [segments, longest], mask of the real tokens, None where all are)
-    scatter: torch.Tensor  # the way back from the padded rows of all groups
+    """Where attention stays within: rows that follow each other."""
 
-    @staticmethod
-    def of(lengths):
-        lengths = np.asarray(lengths)
-        starts = np.cumsum(lengths) - lengths
+    def __init__(self, lengths, device="cpu"):
+        self.device = device
+        self.lengths = np.asarray(lengths)
+        self.starts = torch.from_numpy(np.concatenate(([0], np.cumsum(self.lengths))))  # and the end of the last
+        self.longest = int(self.lengths.max())
+
+    def to(self, device):
+        return Segments(self.lengths, device)
+
+    @functools.cached_property
+    def padded(self):
+        """Segments of like length padded together, of which little is wasted: [(rows [segments, longest], mask of the
+        real ones or None where all are)], and the way back from the padded rows of all groups."""
+        lengths, starts = self.lengths, self.starts[:-1].numpy()
         groups, scatter, rows = [], np.empty(lengths.sum(), np.int64), 0
         # Up to 1/8 of padding: shares grow with the length, so that few long segments do not all stand alone.
         kind = np.where(lengths <= 64, (lengths + 15) // 16, 4 + np.ceil(8 * np.log2(np.maximum(lengths, 64) / 64)))
@@ -38,8 +46,9 @@ class Segments:
             gather = np.where(mask, starts[mine, None] + inside, starts[mine, None])
             scatter[gather[mask]] = rows + np.flatnonzero(mask)
             rows += mask.size
-            groups.append((torch.from_numpy(gather), None if mask.all() else torch.from_numpy(mask)))
-        return Segments(groups, torch.from_numpy(scatter))
+            moved = lambda x: torch.from_numpy(x).to(self.device)
+            groups.append((moved(gather), None if mask.all() else moved(mask)))
+        return groups, torch.from_numpy(scatter).to(self.device)
 
 
 @dataclass
@@ -56,6 +65,9 @@ class Batch:
     picture_order: torch.Tensor  # merged tokens from window order to picture order
     picture_tokens: torch.Tensor  # where they stand among the ids; samples without turns come behind these
     cells: torch.Tensor  # [merged tokens, guide.LABELS], picture order
+
+    def to(self, device):
+        return self if device == "cpu" else Batch(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
 
 
 def patchify(images):
@@ -164,7 +176,7 @@ class Packer:
         joined = lambda parts, empty: torch.from_numpy(np.concatenate(parts) if parts else empty)
         none = np.zeros(0, np.int64)
         return Batch(
-            ids, torch.from_numpy(np.concatenate(positions, 1)), Segments.of(lengths), torch.from_numpy(told - 1),
+            ids, torch.from_numpy(np.concatenate(positions, 1)), Segments(lengths), torch.from_numpy(told - 1),
             ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
-            Segments.of(windows or [1]), Segments.of(frames or [1]), joined(orders, none),
+            Segments(windows or [1]), Segments(frames or [1]), joined(orders, none),
             joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)))

@@ -1,11 +1,12 @@
 """Qwen2.5-VL for training: the arithmetic and the parameter names of Transformers 4.49.0, on packed tokens.
 
-Tokens of all pictures and of all conversations of a batch lie in one row each, without padding; only attention
-gathers them into padded segments. `check.py` compares the module with Transformers.
+Tokens of all pictures and of all conversations of a batch lie in one row each, without padding. `check.py` compares the module with Transformers.
 """
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from attention import attend
 
 # The official ratios at a small size. Every width that feeds a linear layer is a multiple of 32, save the vision
 # FFN: 516 divides neither by 8 nor by 32, like the official 3420.
@@ -37,24 +38,6 @@ def rotate(x, cos, sin):
     """x: [tokens, heads, head size]; cos, sin: [tokens, 1, head size]."""
     half = x.shape[-1] // 2
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
-
-
-def attend(q, k, v, segments, causal):
-    """Attention within segments. q, k, v: [tokens, heads, head size]; `segments` as made by batches.Segments."""
-    # In float32: on CPU the bfloat16 kernel of PyTorch 2.13 was measured five times slower.
-    rows = []
-    with torch.autocast(q.device.type, enabled=False):
-        for gather, mask in segments.groups:
-            count, longest = gather.shape
-            parts = (t.flatten(1).index_select(0, gather.flatten()).view(count, longest, -1, t.shape[-1])
-                     .transpose(1, 2) for t in (q, k, v))
-            if mask is not None:
-                mask = mask[:, None, None, :]
-                if causal:
-                    mask = mask & torch.ones(longest, longest, dtype=torch.bool, device=q.device).tril()
-            out = F.scaled_dot_product_attention(*parts, mask, is_causal=causal and mask is None)
-            rows.append(out.transpose(1, 2).reshape(count * longest, -1))
-        return torch.cat(rows).index_select(0, segments.scatter)
 
 
 class VisionAttention(nn.Module):
@@ -155,8 +138,7 @@ class DecoderLayer(nn.Module):
         x, own = self.input_layernorm(x), self.self_attn
         q = rotate(own.q_proj(x).float().view(n, heads, -1), cos, sin)
         k = rotate(own.k_proj(x).float().view(n, kv_heads, -1), cos, sin)
-        v = own.v_proj(x).float().view(n, kv_heads, -1)
-        return q, *(t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
+        return q, k, own.v_proj(x).float().view(n, kv_heads, -1)
 
     def after(self, x, mixed):
         x = x + self.self_attn.o_proj(mixed).float()

@@ -1,8 +1,10 @@
 """Trains the demo model on pictures drawn on the fly; stop and start it as you like.
 
     train.py RUN --until STEPS [--workers 2] [--decay N]
-Each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each adds up
-gradients of its own, and then each updates its share of the weights, which all of them see.
+    train.py RUN --until STEPS --device cuda --drawers 14 --times 12
+On a CPU each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each
+adds up gradients of its own, and then each updates its share of the weights, which all of them see. On a GPU one worker
+learns from batches (so many times as large) that drawing processes have ready.
 """
 import argparse
 import json
@@ -10,6 +12,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import dataclass
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -36,12 +39,44 @@ def rate(step, until, decay):
     return min(1.0, (step + 1) / 100, max(0.01, (until - step) / decay) if decay else 1.0)
 
 
+@dataclass
+class Drawn:
+    """A batch and what the log wants to know of it."""
+    batch: batches.Batch
+    answers: list  # (task, tokens) in the order of the told tokens
+    conversations: int
+    seconds: float  # that it took
+
+
+def draw(packer, step, micro, options):
+    began = time.time()
+    samples = curriculum.batch(step, micro, options.seed, options.times)
+    batch = packer.pack(samples)
+    answers = [(s.task, len(packer.encode(answer)) + 1) for s in samples for _, answer in s.turns]
+    return Drawn(batch, answers, sum(bool(s.turns) for s in samples), time.time() - began)
+
+
+class Ahead(torch.utils.data.Dataset):
+    """Batches by (step, place in the step), for processes that draw ahead."""
+
+    def __init__(self, packer, options):
+        self.packer, self.options = packer, options
+
+    def __getitem__(self, place):
+        return draw(self.packer, *place, self.options)
+
+    def after(self, step):
+        places = [(s, m) for s in range(step, self.options.until) for m in range(curriculum.stage(s).micros)]
+        return iter(torch.utils.data.DataLoader(self, batch_size=None, sampler=places, prefetch_factor=4,
+                                                num_workers=self.options.drawers))
+
+
 class Learner:
     """One process: the whole network on shared weights, gradients of its own, and a share of the update."""
 
     def __init__(self, rank, workers, shared, options):
         self.rank, self.shared, self.options = rank, shared, options
-        self.net, self.guide = model.QwenVL(), guide.Guide(model.TEXT["hidden"])
+        self.net, self.guide = (m.to(options.device) for m in (model.QwenVL(), guide.Guide(model.TEXT["hidden"])))
         self.names, start = [], 0
         for prefix, module in (("", self.net), ("guide.", self.guide)):
             for name, w in module.named_parameters():
@@ -71,30 +106,24 @@ class Learner:
         if not options.eager:
             self.net.compile_rows()
 
-    def learn(self, step, micro, micros):
+    def learn(self, drawn, micros):
         """Forward and backward of one batch; returns what the log wants."""
-        began = time.time()
-        samples = curriculum.batch(step, micro, self.options.seed)
-        b = self.packer.pack(samples)
-        drawn = time.time() - began
-        with torch.autocast("cpu", torch.bfloat16, enabled=not self.options.float32):
+        b = drawn.batch.to(self.options.device)
+        with torch.autocast(self.options.device, torch.bfloat16, enabled=not self.options.float32):
             logits, seen = self.net(b)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
         ((each.mean() + GUIDE * guided) / micros).backward()
-        hits = (logits.argmax(-1) == b.targets).float()
-        line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn,
-                    conversations=sum(bool(s.turns) for s in samples), patches=len(b.patches), tokens=len(b.ids),
+        hits = (logits.argmax(-1) == b.targets).float().cpu()
+        line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
+                    conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
                     **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "count", "way",
                                                               "column", "character0") if k in right})
         at, of = 0, {}
-        for s in samples:  # whole answers that are right, each token given the right ones before it
-            for _, answer in s.turns:
-                n = len(self.packer.encode(answer)) + 1
-                of.setdefault(s.task, []).append(hits[at:at + n].min().item())
-                at += n
-        line |= {f"right_{task}": sum(v) / len(v) for task, v in of.items()}
-        return line
+        for task, tokens in drawn.answers:  # whole answers that are right, each token given the right ones before it
+            of.setdefault(task, []).append(hits[at:at + tokens].min().item())
+            at += tokens
+        return line | {f"right_{task}": sum(v) / len(v) for task, v in of.items()}
 
     def update(self, step):
         """Sums the workers' gradients for this one's share of the weights, and steps."""
@@ -126,7 +155,7 @@ class Learner:
         state = {}
         for file in os.listdir(folder):
             if file.startswith("worker"):
-                state |= torch.load(f"{folder}/{file}", weights_only=True)
+                state |= torch.load(f"{folder}/{file}", weights_only=True, map_location=self.options.device)
         for entries, _, optimizer in self.optimizers:
             for name, w, _ in entries:
                 if name in state and all(t.dim() == 0 or t.shape == w.shape for t in state[name].values()
@@ -143,8 +172,8 @@ def save(learner, step, barrier):
     if learner.rank == 0:
         parts = {"net": {}, "average": {}}
         for name, w, span in learner.names:
-            parts["net"][name] = w.data.clone()
-            parts["average"][name] = learner.shared["average"][span].view(w.shape).clone()
+            parts["net"][name] = w.data.cpu().clone()
+            parts["average"][name] = learner.shared["average"][span].view(w.shape).cpu().clone()
         torch.save(dict(parts, step=step), f"{folder}/weights.pt")
     barrier.wait()
     if learner.rank == 0:
@@ -171,6 +200,7 @@ def work(rank, workers, shared, counters, barrier, options):
     if folder:
         learner.restore(folder)
         step = int(folder[-6:])
+    ahead = Ahead(learner.packer, options).after(step) if options.drawers else None
     saved_at = logged_at = time.time()
     gathered = []
     while step < options.until:
@@ -193,7 +223,8 @@ def work(rank, workers, shared, counters, barrier, options):
                 took.value += 1
             if micro >= micros:
                 break
-            gathered.append(learner.learn(step, micro, micros))
+            drawn = next(ahead) if ahead else draw(learner.packer, step, micro, options)
+            gathered.append(learner.learn(drawn, micros))
         barrier.wait()
         learner.update(step)
         step += 1
@@ -218,11 +249,16 @@ def main():
     parser.add_argument("--until", type=int, default=100_000, help="the step to end with")
     parser.add_argument("--decay", type=int, default=0, help="over so many last steps the rate falls")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--drawers", type=int, default=0, help="processes that draw ahead, for one worker")
+    parser.add_argument("--times", type=float, default=1, help="how much larger than on a CPU a batch is")
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW; Muon takes twice as much")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in the linear layers")
     parser.add_argument("--eager", action="store_true", help="no compilation")
     options = parser.parse_args()
+    if options.device != "cpu" or options.drawers:
+        options.workers = 1
     os.makedirs(options.run, exist_ok=True)
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
@@ -237,14 +273,16 @@ def main():
         fits = lambda part: {n: part[n] if n in part and part[n].shape == w.shape else w for n, w in named.items()}
         named, average = fits(saved["net"]), fits(saved["average"])
         print(f"goes on at step {saved['step']}", flush=True)
-    flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).share_memory_()
+    flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).to(options.device).share_memory_()
     weights = flat(named)
     print(f"{sum(w.numel() for n, w in named.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
     shared = dict(weights=weights, average=flat(average),
-                  gradients=torch.zeros(options.workers, len(weights)).share_memory_())
+                  gradients=torch.zeros(options.workers, len(weights), device=options.device).share_memory_())
     counters = dict(taken=mp.Value("i", 0), ended=mp.Value("i", 0), stop=mp.Value("i", 0), save=mp.Value("i", 0))
     barrier = mp.get_context("fork").Barrier(options.workers)
     context = mp.get_context("fork")
+    if options.workers == 1:  # here: what has spoken to a GPU must not fork
+        return work(0, 1, shared, counters, barrier, options)
     processes = [context.Process(target=work, args=(r, options.workers, shared, counters, barrier, options))
                  for r in range(options.workers)]
     for process in processes:
