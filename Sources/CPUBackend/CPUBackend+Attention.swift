@@ -41,6 +41,11 @@ final class MappedKVCache: KVCache, @unchecked Sendable {
             base: (base + index * layerBytes).assumingMemoryBound(to: UInt8.self), block_stride: blockBytes)
     }
 
+    func copyBlock(from source: Int32, to target: Int32) {
+        precondition(source != target && [source, target].allSatisfy { $0 >= 0 && Int($0) < blockCount })
+        (base + Int(target) * blockBytes).copyMemory(from: base + Int(source) * blockBytes, byteCount: blockBytes)
+    }
+
     deinit { munmap(base, max(1, blockBytes * blockCount)) }
 }
 
@@ -79,6 +84,15 @@ extension CPUBackend {
         return try MappedKVCache(shape: shape, blockCount: blockCount, layerBytes: layerBytes)
     }
 
+    package func copyBlock(of cache: any KVCache, from source: Int32, to target: Int32) {
+        mapped(cache).copyBlock(from: source, to: target)
+    }
+
+    private func mapped(_ cache: any KVCache) -> MappedKVCache {
+        guard let cache = cache as? MappedKVCache else { preconditionFailure("a cache of another backend") }
+        return cache
+    }
+
     package func append(
         keys: Tensor, values: Tensor, to cache: any KVCache, layer: Int, sequences: [SequenceSpan]
     ) {
@@ -114,7 +128,7 @@ extension CPUBackend {
         _ sequences: [SequenceSpan], rows: Int, cache: any KVCache,
         _ body: (MappedKVCache, UnsafeBufferPointer<qv_sequence>) -> Void
     ) {
-        guard let cache = cache as? MappedKVCache else { preconditionFailure("a cache of another backend") }
+        let cache = mapped(cache)
         var tables: [Int32] = []
         for sequence in sequences {
             precondition(sequence.blocks.count * cache.blockTokens >= sequence.past + sequence.count)

@@ -68,6 +68,8 @@ package protocol Backend: AnyObject, Sendable {
     var kvBlockTokens: Int { get }
     /// Address space for `blockCount` blocks; memory is taken as blocks are first written.
     func makeKVCache(_ shape: KVCacheShape, blockCount: Int) throws -> any KVCache
+    /// Block `target` becomes what `source` is, in all layers.
+    func copyBlock(of cache: any KVCache, from source: Int32, to target: Int32)
     /// Stores keys and values of new tokens, [rows, kvHeads * headSize] each.
     func append(keys: Tensor, values: Tensor, to cache: any KVCache, layer: Int, sequences: [SequenceSpan])
     /// Causal attention of the new tokens over everything their sequences have in the cache, themselves included.

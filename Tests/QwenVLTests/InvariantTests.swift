@@ -64,6 +64,31 @@ import Testing
     }
 
     /// Sequences that are put back for want of room go on where they were.
+    /// Other questions about one picture, one after another and then at once: each computes no more than its own last
+    /// words, wherever in a block they begin, and says what a fresh engine says.
+    @Test func otherQuestionsAboutAPictureAreFresh() async throws {
+        let engine = try await Self.engine()
+        let picture = try FixtureLibrary.messages("one-picture")[0].flatMap(\.parts).filter {
+            if case .image = $0 { true } else { false }
+        }
+        try #require(picture.count == 1)
+        let questions = ["What is this?", "What is that?", "How many are there, and of which colour are they?", "Why?"]
+            .map { [ChatMessage.user(picture + [.text($0)])] }
+        _ = try await engine.reply(to: questions[0], options: Self.greedy)
+        var alone: [Completion] = []
+        for (index, question) in questions.enumerated() {
+            let answer = try await engine.reply(to: question, options: Self.greedy)
+            alone.append(try await Self.engine().reply(to: question, options: Self.greedy))
+            expectEqual(answer, alone[index], "question \(index)")
+            #expect(answer.usage.promptTokens - answer.usage.cachedTokens < 32)
+            #expect(answer.timings.vision == 0)
+        }
+        for (index, answer) in try await engine.replies(to: questions, options: Self.greedy).enumerated() {
+            expectEqual(answer, alone[index], "question \(index) beside the others")
+            #expect(answer.usage.promptTokens - answer.usage.cachedTokens < 32)
+        }
+    }
+
     @Test func aTightCacheChangesNothing() async throws {
         let conversations = try FixtureLibrary.messages("batch") + FixtureLibrary.messages("multi-turn")
         var options = Self.greedy

@@ -54,12 +54,42 @@ import QwenVL
         let one = pool.match(tokens + [50], limit: 9)
         let two = pool.match(tokens + [60], limit: 9)
         #expect(one.tokens == 9)
-        // The partly filled block belongs to the first alone.
+        // The partly filled block is the first one's to write in, and no longer there for the second.
         #expect(two.tokens == 8)
         #expect(Array(one.blocks.prefix(2)) == two.blocks)
         pool.release(one.blocks, tail: nil)
         pool.release(two.blocks, tail: nil)
         #expect(pool.usedBlocks == 0)
+    }
+
+    /// Another question about the same picture: what is common ends within a block, full or not.
+    @Test(arguments: [10, 12, 15]) func theBeginningOfABlockIsCopied(length: Int) throws {
+        var pool = KVPool(blockCount: 8, blockTokens: blockTokens)
+        let first = Array<Int64>(0..<Int64(length))
+        let (_, blocks) = play(first, on: &pool)
+        let match = pool.match(Array(0..<9) + [70, 71], limit: 10)
+        #expect(match.tokens == 9)
+        #expect(match.copied == blocks[2])
+        let copy = try #require(match.blocks.last)
+        #expect(match.blocks.count == 3 && !blocks.contains(copy))
+        // The first conversation still finds all that it had.
+        let again = pool.match(first, limit: length)
+        #expect(again.tokens == length)
+        pool.release(again.blocks, tail: nil)
+        pool.release(match.blocks, tail: nil)
+        #expect(pool.usedBlocks == 0)
+    }
+
+    /// Copying makes room, but never with what it copies; where all are held it leaves the beginning alone.
+    @Test func copiesWhereThereIsRoom() {
+        var pool = KVPool(blockCount: 2, blockTokens: blockTokens)
+        _ = play(Array(0..<4), on: &pool)
+        let other = pool.allocate()
+        let none = pool.match([0, 1, 50, 51], limit: 3)
+        #expect(none.tokens == 0 && none.copied == nil && none.blocks.isEmpty)
+        pool.release([other!], tail: nil)
+        let match = pool.match([0, 1, 50, 51], limit: 3)
+        #expect(match.tokens == 2 && match.copied != nil && match.blocks != [match.copied])
     }
 
     @Test func memoryIsTakenFromTheLongestUnused() {
@@ -90,6 +120,7 @@ import QwenVL
             let length = Int.random(in: 1...30, using: &random)
             let tokens = (0..<length).map { _ in Int64.random(in: 0...1, using: &random) }
             let match = pool.match(tokens, limit: tokens.count - 1)
+            if let source = match.copied, let copy = match.blocks.last { contents[copy] = contents[source] }
             for (index, block) in match.blocks.enumerated() {
                 let range = index * blockTokens..<min((index + 1) * blockTokens, match.tokens)
                 #expect(contents[block].map { $0.starts(with: tokens[range]) } == true)

@@ -2,7 +2,8 @@
 ///
 /// Full blocks form a tree: a block is found by the block before it and its own tokens, compared exactly. Blocks that no
 /// sequence holds stay in the tree until their memory is needed; then the one unused longest goes, children
-/// before parents. A sequence's last, partly filled block is kept too, and handed on whole to the sequence that continues it.
+/// before parents. A sequence's last, partly filled block is kept too, and handed on whole to the sequence that
+/// continues all of it. A beginning of any other block serves a new sequence as a copy.
 package struct KVPool {
     /// What a cached position depends on besides its place: a token id, or a picture's content and the row within it.
     package typealias TokenKey = Int64
@@ -30,15 +31,25 @@ package struct KVPool {
             case .tail(let parent, _): parent
             }
         }
+
+        var tokens: [TokenKey] {
+            switch self {
+            case .full(let key, _): key.tokens
+            case .tail(_, let tokens): tokens
+            }
+        }
+
+        var isTail: Bool {
+            if case .tail = self { true } else { false }
+        }
     }
 
     package let blockTokens: Int
     private var blocks: [Block]
     private var free: [Int32]
     private var nodes: [NodeKey: (id: NodeID, block: Int32)] = [:]
-    private var tails: [NodeID: [Int32]] = [:]
-    /// Entries under each node; a node with some is not evicted.
-    private var children: [NodeID: Int] = [:]
+    /// The blocks with an entry under each node; a node with some is not evicted.
+    private var children: [NodeID: [Int32]] = [:]
     private var lastNode = root
     private var clock: UInt64 = 0
 
@@ -74,7 +85,7 @@ package struct KVPool {
     private func evictionCandidate() -> Int32? {
         var best: Int?
         for (index, block) in blocks.enumerated() where block.references == 0 {
-            if case .full(_, let id) = block.entry, children[id, default: 0] > 0 { continue }
+            if case .full(_, let id) = block.entry, children[id] != nil { continue }
             if best.map({ block.lastUse < blocks[$0].lastUse }) ?? true { best = index }
         }
         return best.map(Int32.init)
@@ -82,14 +93,9 @@ package struct KVPool {
 
     private mutating func forget(_ block: Int32) {
         guard let entry = blocks[Int(block)].entry else { return }
-        switch entry {
-        case .full(let key, _): nodes[key] = nil
-        case .tail(let parent, _):
-            tails[parent]?.removeAll { $0 == block }
-            if tails[parent]?.isEmpty == true { tails[parent] = nil }
-        }
-        children[entry.parent, default: 0] -= 1
-        if children[entry.parent] == 0 { children[entry.parent] = nil }
+        if case .full(let key, _) = entry { nodes[key] = nil }
+        children[entry.parent]?.removeAll { $0 == block }
+        if children[entry.parent]?.isEmpty == true { children[entry.parent] = nil }
         blocks[Int(block)].entry = nil
     }
 
@@ -107,8 +113,7 @@ package struct KVPool {
         if let tail {
             precondition(blocks[Int(tail.block)].references == 0 && blocks[Int(tail.block)].entry == nil)
             blocks[Int(tail.block)].entry = .tail(parent: tail.parent, tokens: tail.tokens)
-            tails[tail.parent, default: []].append(tail.block)
-            children[tail.parent, default: 0] += 1
+            children[tail.parent, default: []].append(tail.block)
         }
         for block in held where blocks[Int(block)].references == 0 && blocks[Int(block)].entry == nil {
             free.append(block)
@@ -124,6 +129,9 @@ package struct KVPool {
         package var tokens = 0
         /// The node of the last full block.
         package var node = KVPool.root
+        /// The last of the blocks is new, and begins as this one does: whoever matched copies it before anything
+        /// else is asked of the pool.
+        package var copied: Int32?
     }
 
     /// Takes the blocks that hold the longest computed prefix of `tokens`, at most `limit` positions of it.
@@ -139,7 +147,7 @@ package struct KVPool {
             match.tokens += blockTokens
             match.node = node.id
         }
-        takeTail(of: tokens, limit: limit, into: &match)
+        takeBeginning(of: tokens, limit: limit, into: &match)
         return match
     }
 
@@ -158,19 +166,34 @@ package struct KVPool {
         blocks[Int(block)].lastUse = clock
     }
 
-    /// A partly filled block has one owner at a time: whoever continues it takes it out of the tree.
-    private mutating func takeTail(of tokens: [TokenKey], limit: Int, into match: inout Match) {
+    /// Takes the block that begins with most of the next tokens: itself where it is a last one and all of it is
+    /// continued, for then nobody else loses anything; else a copy.
+    private mutating func takeBeginning(of tokens: [TokenKey], limit: Int, into match: inout Match) {
         let rest = tokens[match.tokens..<max(match.tokens, limit)]
         var best: (block: Int32, count: Int)?
-        for block in tails[match.node] ?? [] {
-            guard case .tail(_, let held) = blocks[Int(block)].entry else { continue }
-            let common = zip(held, rest).prefix { $0 == $1 }.count
+        for block in children[match.node] ?? [] {
+            guard let entry = blocks[Int(block)].entry else { continue }
+            let common = zip(entry.tokens, rest).prefix { $0 == $1 }.count
             if common > best?.count ?? 0 { best = (block, common) }
         }
-        guard let best else { return }
-        forget(best.block)
+        guard let best, let entry = blocks[Int(best.block)].entry else { return }
+        let isLast = entry.isTail && blocks[Int(best.block)].references == 0
+        // Held while there may be need to make room: the source must not be what goes.
         retain(best.block)
-        match.blocks.append(best.block)
+        if isLast, entry.tokens.count == best.count {
+            forget(best.block)
+            match.blocks.append(best.block)
+        } else if let copy = allocate() {
+            blocks[Int(best.block)].references -= 1
+            match.blocks.append(copy)
+            match.copied = best.block
+        } else if isLast {
+            forget(best.block)
+            match.blocks.append(best.block)
+        } else {
+            blocks[Int(best.block)].references -= 1
+            return
+        }
         match.tokens += best.count
     }
 
@@ -183,7 +206,7 @@ package struct KVPool {
         lastNode += 1
         nodes[key] = (lastNode, block)
         blocks[Int(block)].entry = .full(key, id: lastNode)
-        children[parent, default: 0] += 1
+        children[parent, default: []].append(block)
         return lastNode
     }
 }

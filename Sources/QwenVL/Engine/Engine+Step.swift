@@ -58,6 +58,9 @@ extension Engine {
             let sequence = waiting.remove(at: place)
             if sequence.started == nil { sequence.started = .now }
             let match = pool.match(sequence.keys, limit: sequence.tokens.count - 1)
+            if let source = match.copied, let target = match.blocks.last {
+                backend.copyBlock(of: cache, from: source, to: target)
+            }
             sequence.blocks = match.blocks
             sequence.cached = match.tokens
             sequence.node = match.node
@@ -82,39 +85,37 @@ extension Engine {
         }
     }
 
-    /// Takes over what another sequence has computed of the same beginning since this one joined.
+    /// Takes over what another sequence has computed of the same beginning since this one joined. Of its own it gives
+    /// up a partly filled block for a full one.
     private func takeComputedBlocks(_ sequence: RunningSequence) {
         let size = pool.blockTokens
-        // Its own tokens beyond the last full block would be thrown away.
-        while sequence.cached == sequence.fullBlocks * size, sequence.cached + size < sequence.tokens.count,
-            let next = pool.take(sequence.keys[sequence.cached..<sequence.cached + size], after: sequence.node)
+        var next = sequence.nextBlock(size)
+        while next.upperBound < sequence.tokens.count,
+            let taken = pool.take(sequence.keys[next], after: sequence.node)
         {
-            // Blocks that were reserved and not written yet.
             let spare = Array(sequence.blocks.dropFirst(sequence.fullBlocks))
             if !spare.isEmpty { pool.release(spare, tail: nil) }
-            sequence.blocks = sequence.blocks.prefix(sequence.fullBlocks) + [next.block]
-            sequence.node = next.node
+            sequence.blocks = sequence.blocks.prefix(sequence.fullBlocks) + [taken.block]
+            sequence.node = taken.node
             sequence.fullBlocks += 1
-            sequence.cached += size
-            sequence.reusedTokens += size
-            counted.promptTokensReused += size
+            sequence.reusedTokens += next.upperBound - sequence.cached
+            counted.promptTokensReused += next.upperBound - sequence.cached
+            sequence.cached = next.upperBound
+            next = sequence.nextBlock(size)
         }
     }
 
     /// Whether a sequence that joined earlier is about to compute this one's next block: of several with the same
     /// beginning one reads it, and the others wait for its blocks.
     func isComputedByAnother(_ sequence: RunningSequence) -> Bool {
-        let size = pool.blockTokens
-        guard sequence.isReadingPrompt, sequence.cached == sequence.fullBlocks * size,
-            sequence.cached + size < sequence.tokens.count
-        else { return false }
-        let next = sequence.keys[sequence.cached..<sequence.cached + size]
+        let next = sequence.nextBlock(pool.blockTokens)
+        guard sequence.isReadingPrompt, next.upperBound < sequence.tokens.count else { return false }
         for other in running {
             if other === sequence { return false }
             guard other.isReadingPrompt, other.node == sequence.node, other.fullBlocks == sequence.fullBlocks,
                 other.keys.count >= next.endIndex
             else { continue }
-            if other.keys[next.startIndex..<next.endIndex] == next { return true }
+            if other.keys[next] == sequence.keys[next] { return true }
         }
         return false
     }

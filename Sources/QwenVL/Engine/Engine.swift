@@ -70,14 +70,12 @@ public actor Engine: ChatModel {
         _ directory: String, options: EngineOptions = EngineOptions(),
         progress: (@Sendable (LoadProgress) -> Void)? = nil
     ) async throws -> Engine {
-        let thread = ComputeThread(name: "qwenvl compute")
-        do {
+        try await start(options) { thread in
             let processor = try Processor(directory: directory, options: options.processor)
-            let loaded = try await ModelLoader(thread: thread).load(directory, options: options, progress: progress)
-            return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
-        } catch {
-            thread.stop()
-            throw QwenVLError.wrapping(error)
+            return (
+                processor,
+                try await ModelLoader(thread: thread).load(directory, options: options, progress: progress)
+            )
         }
     }
 
@@ -87,10 +85,21 @@ public actor Engine: ChatModel {
         _ config: ModelConfig, options: EngineOptions,
         progress: (@Sendable (LoadProgress) -> Void)? = nil
     ) async throws -> Engine {
+        try await start(options) { thread in
+            let processor = try Processor(shape: config, options: options.processor)
+            return (
+                processor, try await ModelLoader(thread: thread).make(config, options: options, progress: progress)
+            )
+        }
+    }
+
+    /// An engine with a thread of its own, on which `load` gets what it works with.
+    private static func start(
+        _ options: EngineOptions, load: (ComputeThread) async throws -> (Processor, LoadedModel)
+    ) async throws -> Engine {
         let thread = ComputeThread(name: "qwenvl compute")
         do {
-            let processor = try Processor(shape: config, options: options.processor)
-            let loaded = try await ModelLoader(thread: thread).make(config, options: options, progress: progress)
+            let (processor, loaded) = try await load(thread)
             return try Engine(thread: thread, loaded: loaded, processor: processor, options: options)
         } catch {
             thread.stop()

@@ -99,6 +99,9 @@ final class RunningSequence {
     var pending: Int { tokens.count - cached }
     var isReadingPrompt: Bool { generatedCount == 0 }
 
+    /// The tokens of the first block that is not full yet.
+    func nextBlock(_ size: Int) -> Range<Int> { fullBlocks * size..<(fullBlocks + 1) * size }
+
     /// The first picture among the next `count` tokens whose rows are not there yet.
     func missingPicture(within count: Int) -> PreparedMedia? {
         request.prompt.media.first {
