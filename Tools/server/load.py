@@ -19,13 +19,14 @@ from pathlib import Path
 import aiohttp
 
 
-def body(question, tokens, picture=None):
+def body(question, tokens, picture=None, whole=False):
     content = [{"type": "text", "text": question}]
     if picture:
         data = base64.b64encode(Path(picture).read_bytes()).decode()
         content.insert(0, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}})
-    return {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": tokens,
-            "ignore_eos": True, "stream": True, "return_token_ids": True, "stream_options": {"include_usage": True}}
+    request = {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": tokens,
+               "ignore_eos": True, "stream": not whole, "return_token_ids": True}
+    return request if whole else request | {"stream_options": {"include_usage": True}}
 
 
 async def ask(session, url, request):
@@ -35,6 +36,10 @@ async def ask(session, url, request):
     async with session.post(url + "/v1/chat/completions", json=request) as response:
         if response.status != 200:
             raise RuntimeError(f"{response.status}: {(await response.text())[:200]}")
+        if not request["stream"]:
+            reply = json.loads(await response.read())
+            ids = reply["choices"][0]["token_ids"]
+            return ids, [time.perf_counter() - begun] * len(ids), reply["usage"]
         async for line in response.content:
             if not line.startswith(b"data: {"):
                 continue
@@ -69,7 +74,7 @@ async def run(url, clients, arguments):
         number = 0
         while time.perf_counter() < stop:
             text = question(index, arguments.offset + number, arguments.words)
-            ids, times, _ = await ask(session, url, body(text, arguments.tokens, arguments.picture))
+            ids, times, _ = await ask(session, url, body(text, arguments.tokens, arguments.picture, arguments.whole))
             answers[text] = ids
             first.append(times[0])
             gaps.extend(b - a for a, b in zip(times, times[1:]))
@@ -110,6 +115,7 @@ async def main():
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--words", type=int, default=12, help="words of a question")
     parser.add_argument("--picture", help="a picture in each question")
+    parser.add_argument("--whole", action="store_true", help="answers come whole, not as events: times are theirs")
     parser.add_argument("--check", type=int, default=0, help="so many answers of each run are asked for again, alone")
     parser.add_argument("--again", metavar="PICTURE", help="ask twice about one picture instead")
     parser.add_argument("--offset", type=int, default=int(time.time()) % 100_000, help="first question's number")
@@ -128,7 +134,7 @@ async def main():
               f"   {row['tokens_per_second'] / base:.2f}x", flush=True)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
             for text in list(answers)[:arguments.check]:
-                ids, _, _ = await ask(session, arguments.url, body(text, arguments.tokens, arguments.picture))
+                ids, _, _ = await ask(session, arguments.url, body(text, arguments.tokens, arguments.picture, arguments.whole))
                 assert ids == answers[text], f"another answer alone: {text}"
         if arguments.check:
             print(f"        {min(arguments.check, len(answers))} answers are the same alone", flush=True)

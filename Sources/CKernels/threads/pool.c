@@ -26,6 +26,7 @@ enum {
     LINE = 128, // two cache lines: x86 fetches them in pairs, Apple's are this long
     // A caller whose worker lost its core to another process gives its own up after so many polls (about 20 us).
     POLLS_BEFORE_YIELD = 1000,
+    // A worker that waits looks at the clock so often (about 5 us), and lets others have the core: a server's clients.
     POLLS_BETWEEN_CLOCKS = 256,
 };
 
@@ -100,6 +101,7 @@ static unsigned await(qv_pool *pool, unsigned seen) {
                 deadline = time + spin_nanoseconds;
             else if (time > deadline)
                 break;
+            sched_yield();
         }
         relax();
     }
