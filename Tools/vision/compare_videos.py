@@ -22,11 +22,14 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from qwen_vl_utils import vision_process  # noqa: E402
 
-OPTIONS = [{}, {"fps": 1}, {"nframes": 6}, {"fps": 7.3, "max_frames": 20}, {"video_start": 1.2, "video_end": 3.4}]
+OPTIONS = [{}, {"fps": 1}, {"nframes": 6}, {"fps": 7.3, "max_frames": 20}, {"video_start": 1.2, "video_end": 3.4},
+           {"fps": 0.5, "min_frames": 8}, {"total_pixels": 8 * 28 * 28 * 64}, {"max_pixels": 12_000}, {"fps": 29.97}]
+FLAGS = {"min_pixels": "frame-min-pixels", "max_pixels": "frame-max-pixels"}  # those of another name
 
 
 def product(program, video, options, folder):
-    flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    flags = [text for name, value in options.items() for text in (
+        f"--{FLAGS.get(name, name).replace('_', '-')}", str(value))]
     result = subprocess.run(
         [program, "frames", video, "--out", folder, "--quiet", *flags], capture_output=True, text=True)
     if result.returncode != 0:
