@@ -39,19 +39,25 @@ extension Bench {
         for format in [QV_WEIGHT_BF16, QV_WEIGHT_F32] {
             cached("prefill 2048", format: format, past: 0, count: 2048)
             for past in [2047, 8191, 32767] { cached("decode after \(past)", format: format, past: past, count: 1) }
+            cached("prefill 2048, 8-bit cache", format: format, past: 0, count: 2048, storage: QV_KV_I8)
+            for past in [2047, 8191, 32767] {
+                cached("decode after \(past), 8-bit cache", format: format, past: past, count: 1, storage: QV_KV_I8)
+            }
         }
     }
 
-    private func cached(_ name: String, format: qv_weight_format, past: Int, count: Int) {
+    private func cached(
+        _ name: String, format: qv_weight_format, past: Int, count: Int, storage: qv_kv_storage = QV_KV_PLAIN
+    ) {
         let title = "\(format == QV_WEIGHT_F32 ? "f32" : "bf16") cached attention, \(name)"
         guard wants(title) else { return }
         let (heads, kvHeads, headSize) = (16, 2, 128)
         let total = past + count
         let blockCount = (total + Int(QV_KV_BLOCK_TOKENS) - 1) / Int(QV_KV_BLOCK_TOKENS)
-        let blockBytes = qv_kv_block_bytes(kernels, format, Int32(kvHeads), Int32(headSize))
+        let blockBytes = qv_kv_block_bytes(kernels, format, storage, Int32(kvHeads), Int32(headSize))
         let cache = Memory(blockBytes * blockCount)
         var layer = qv_kv_layer(
-            format: format, kv_heads: Int32(kvHeads), head_size: Int32(headSize),
+            format: format, storage: storage, kv_heads: Int32(kvHeads), head_size: Int32(headSize),
             base: cache.raw.assumingMemoryBound(to: UInt8.self), block_stride: blockBytes)
         let keys = Memory(floats: total * kvHeads * headSize)
         let queries = Memory(floats: count * heads * headSize)

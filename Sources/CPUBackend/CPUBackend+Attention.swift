@@ -37,7 +37,7 @@ final class MappedKVCache: KVCache, @unchecked Sendable {
 
     func layer(_ index: Int) -> qv_kv_layer {
         qv_kv_layer(
-            format: shape.format.kernelFormat, kv_heads: Int32(shape.kvHeads), head_size: Int32(shape.headSize),
+            format: shape.format.kernelFormat, storage: shape.storage.kernelStorage, kv_heads: Int32(shape.kvHeads), head_size: Int32(shape.headSize),
             base: (base + index * layerBytes).assumingMemoryBound(to: UInt8.self), block_stride: blockBytes)
     }
 
@@ -79,8 +79,7 @@ extension CPUBackend {
     package var kvBlockTokens: Int { Int(QV_KV_BLOCK_TOKENS) }
 
     package func makeKVCache(_ shape: KVCacheShape, blockCount: Int) throws -> any KVCache {
-        let layerBytes = qv_kv_block_bytes(
-            kernels, shape.format.kernelFormat, Int32(shape.kvHeads), Int32(shape.headSize))
+        let layerBytes = cacheBlockBytes(shape) / shape.layers
         return try MappedKVCache(shape: shape, blockCount: blockCount, layerBytes: layerBytes)
     }
 

@@ -11,6 +11,8 @@ extension CPUBackend {
     /// Bytes of one block of a KV cache over all layers.
     package func cacheBlockBytes(_ shape: KVCacheShape) -> Int {
         shape.layers
-            * qv_kv_block_bytes(kernels, shape.format.kernelFormat, Int32(shape.kvHeads), Int32(shape.headSize))
+            * qv_kv_block_bytes(
+                kernels, shape.format.kernelFormat, shape.storage.kernelStorage, Int32(shape.kvHeads),
+                Int32(shape.headSize))
     }
 }

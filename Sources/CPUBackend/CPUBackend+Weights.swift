@@ -224,6 +224,15 @@ extension AttentionFormat {
     }
 }
 
+extension KVCacheStorage {
+    var kernelStorage: qv_kv_storage {
+        switch self {
+        case .full: QV_KV_PLAIN
+        case .int8: QV_KV_I8
+        }
+    }
+}
+
 extension DType {
     var kernelType: qv_type {
         switch self {

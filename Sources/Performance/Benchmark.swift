@@ -56,7 +56,8 @@ package final class Benchmark {
         config = try request.source.config
         self.request = request
         let options = request.engineOptions(config)
-        workload = Workload(config, formats: try request.formats(config), backend: backend)
+        workload = Workload(
+            config, formats: try request.formats(config), cacheStorage: options.kvCache.storage, backend: backend)
         limits = MachineLimits.measure(threads: backend.threads)
         let needed = workload.textWeightBytes + workload.visionWeightBytes
         guard needed < MachineMemory.available else {

@@ -1,7 +1,7 @@
 package import CPUBackend
 package import Checkpoint
 package import QwenVLModel
-import TensorCore
+package import TensorCore
 
 /// What is planned for.
 package struct PlanRequest: Sendable {
@@ -9,6 +9,7 @@ package struct PlanRequest: Sendable {
     package var label: String
     package var config: ModelConfig
     package var formats: QwenVLModel.Formats
+    package var cacheStorage = KVCacheStorage.full
     package var media: [PlannedMedia] = []
     /// Text of the prompt beside pictures.
     package var textTokens = 64
@@ -20,6 +21,10 @@ package struct PlanRequest: Sendable {
         self.label = label
         self.config = config
         self.formats = formats
+    }
+
+    func workload(_ backend: CPUBackend) -> Workload {
+        Workload(config, formats: formats, cacheStorage: cacheStorage, backend: backend)
     }
 
     package var mediaTokens: Int {
@@ -63,7 +68,7 @@ package struct Plan: Sendable {
         self.backend = backend.name
         self.limits = limits
         self.available = available
-        let workload = Workload(request.config, formats: request.formats, backend: backend)
+        let workload = request.workload(backend)
         memory = Self.memory(request, backend: backend)
         times = PlannedTimes(request, workload: workload, limits: limits)
         suggestion = memory.total <= available ? nil : Self.suggest(request, backend: backend, available: available)
@@ -71,7 +76,7 @@ package struct Plan: Sendable {
 
     private static func memory(_ request: PlanRequest, backend: CPUBackend) -> MemoryNeeds {
         MemoryNeeds(
-            Workload(request.config, formats: request.formats, backend: backend), media: request.media,
+            request.workload(backend), media: request.media,
             promptTokens: request.promptTokens, context: request.contextTokens, batch: request.batch)
     }
 
@@ -86,7 +91,7 @@ package struct Plan: Sendable {
             }
         }
         smaller.formats = WeightFormat.choices.last ?? request.formats
-        let workload = Workload(request.config, formats: smaller.formats, backend: backend)
+        let workload = smaller.workload(backend)
         let room =
             available - memory(smaller, backend: backend).total
             + workload.cacheBytes(

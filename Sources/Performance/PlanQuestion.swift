@@ -38,6 +38,7 @@ package struct PlanQuestion: Sendable {
         let (label, config) = try lookUp()
         var request = PlanRequest(
             label: label, config: config, formats: try options.formats(for: config, in: label))
+        request.cacheStorage = options.kvCache.storage
         request.media = try pictures.map {
             try PlannedMedia.picture(width: $0.width, height: $0.height, config: config)
         }

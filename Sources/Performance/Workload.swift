@@ -8,12 +8,16 @@ package import TensorCore
 package struct Workload: Sendable {
     package let config: ModelConfig
     package let formats: QwenVLModel.Formats
+    package let cacheStorage: KVCacheStorage
     private let backend: CPUBackend
 
     /// - Parameter backend: knows how large weights become when they are packed.
-    package init(_ config: ModelConfig, formats: QwenVLModel.Formats, backend: CPUBackend) {
+    package init(
+        _ config: ModelConfig, formats: QwenVLModel.Formats, cacheStorage: KVCacheStorage = .full, backend: CPUBackend
+    ) {
         self.config = config
         self.formats = formats
+        self.cacheStorage = cacheStorage
         self.backend = backend
     }
 
@@ -152,7 +156,7 @@ package struct Workload: Sendable {
     package var cacheShape: KVCacheShape {
         KVCacheShape(
             layers: config.text.layers, kvHeads: config.text.keyValueHeads, headSize: config.text.headSize,
-            format: formats.text.attention)
+            format: formats.text.attention, storage: cacheStorage)
     }
 
     package var cacheBytesPerToken: Double {

@@ -3,6 +3,7 @@ import Foundation
 public import QwenVL
 
 extension EngineOptions.Weights: ExpressibleByArgument {}
+extension EngineOptions.KVCache: ExpressibleByArgument {}
 
 /// Which model, and how it runs.
 struct ModelOptions: ParsableArguments {
@@ -21,6 +22,9 @@ struct ModelOptions: ParsableArguments {
 
     @Option(help: "Compute threads (default: one per physical core).")
     var threads: Int?
+
+    @Option(name: .customLong("kv-cache"), help: "How the KV cache is kept; int8 takes half the memory (default: full).")
+    var kvCache: EngineOptions.KVCache?
 
     @Option(help: "Tokens that the KV cache holds (default: one context, at most 32768).")
     var cacheTokens: Int?
@@ -46,6 +50,7 @@ struct ModelOptions: ParsableArguments {
         options.weights = weights
         options.visionWeights = visionWeights
         options.threads = threads
+        options.kvCache = kvCache ?? .full
         options.cacheTokens = cacheTokens
         return options
     }

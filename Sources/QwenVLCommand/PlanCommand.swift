@@ -45,6 +45,9 @@ struct PlanCommand: ParsableCommand {
         help: "How the language model's weights are kept (default: bfloat16, or the next that fits the free memory).")
     var weights: EngineOptions.Weights?
 
+    @Option(name: .customLong("kv-cache"), help: "How the KV cache is kept; int8 takes half the memory.")
+    var kvCache: EngineOptions.KVCache = .full
+
     @Option(help: "How the vision tower's are kept (default: like the language model's, but never int4).")
     var visionWeights: EngineOptions.Weights?
 
@@ -91,6 +94,7 @@ struct PlanCommand: ParsableCommand {
         var options = EngineOptions()
         options.weights = weights
         options.visionWeights = visionWeights
+        options.kvCache = kvCache
         options.threads = threads
         return options
     }

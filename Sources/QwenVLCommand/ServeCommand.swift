@@ -91,7 +91,7 @@ struct ServeCommand: AsyncParsableCommand {
         var flags: [String: ServerSettings.Flag] = [:]
         let texts = [
             "host": host, "tlsCertificate": tlsCertificate, "tlsKey": tlsKey, "apiKeyFile": apiKeyFile,
-            "model": model.model, "logLevel": logLevel, "logFormat": logFormat,
+            "model": model.model, "kvCache": model.kvCache?.rawValue, "logLevel": logLevel, "logFormat": logFormat,
         ]
         for (name, text) in texts { if let text { flags[name] = .text(text) } }
         let lists = [

@@ -105,9 +105,9 @@ package struct QwenVLModel: Sendable {
     }
 
     /// The cache that this model's sequences need.
-    package var cacheShape: KVCacheShape {
+    package func cacheShape(_ storage: KVCacheStorage) -> KVCacheShape {
         KVCacheShape(
             layers: config.text.layers, kvHeads: config.text.keyValueHeads, headSize: config.text.headSize,
-            format: formats.text.attention)
+            format: formats.text.attention, storage: storage)
     }
 }

@@ -1,15 +1,27 @@
+/// How a KV cache keeps keys and values.
+package enum KVCacheStorage: String, Sendable, CaseIterable {
+    /// As attention computes with them.
+    case full
+    /// 8 bits a value, and a float32 scale for each token's keys and values of a head.
+    case int8
+}
+
 /// What a paged KV cache is made for.
 package struct KVCacheShape: Sendable, Hashable {
     package let layers: Int
     package let kvHeads: Int
     package let headSize: Int
     package let format: AttentionFormat
+    package let storage: KVCacheStorage
 
-    package init(layers: Int, kvHeads: Int, headSize: Int, format: AttentionFormat) {
+    package init(
+        layers: Int, kvHeads: Int, headSize: Int, format: AttentionFormat, storage: KVCacheStorage = .full
+    ) {
         self.layers = layers
         self.kvHeads = kvHeads
         self.headSize = headSize
         self.format = format
+        self.storage = storage
     }
 }
 

@@ -2,6 +2,27 @@ import CKernels
 import Foundation
 import Testing
 
+/// The arithmetic, and how keys and values are kept.
+struct CacheFormat: CustomTestStringConvertible {
+    let arithmetic: qv_weight_format
+    let storage: qv_kv_storage
+
+    static let all = formats.flatMap { format in
+        [QV_KV_PLAIN, QV_KV_I8].map { CacheFormat(arithmetic: format, storage: $0) }
+    }
+
+    var testDescription: String {
+        (arithmetic == QV_WEIGHT_F32 ? "f32" : "bf16") + (storage == QV_KV_I8 ? " in 8 bits" : "")
+    }
+
+    /// What becomes of a row of keys or values.
+    func kept(_ row: ArraySlice<Float>) -> ArraySlice<Float> {
+        guard storage == QV_KV_I8 else { return row }
+        let scale = (row.map(abs).max() ?? 0) / 127
+        return scale > 0 ? row.map { ($0 / scale).rounded(.toNearestOrEven) * scale }[...] : row
+    }
+}
+
 /// A paged cache of one layer, blocks handed out in a shuffled order, filled with NaN before use.
 private final class Cache {
     let kernels: OpaquePointer
@@ -10,13 +31,14 @@ private final class Cache {
     var layer: qv_kv_layer
     private(set) var free: [Int32]
 
-    init(_ kernels: OpaquePointer, _ pool: Pool, format: qv_weight_format, kvHeads: Int, headSize: Int, blocks: Int) {
+    init(_ kernels: OpaquePointer, _ pool: Pool, format: CacheFormat, kvHeads: Int, headSize: Int, blocks: Int) {
         (self.kernels, self.pool) = (kernels, pool)
-        let bytes = qv_kv_block_bytes(kernels, format, Int32(kvHeads), Int32(headSize))
+        let bytes = qv_kv_block_bytes(
+            kernels, format.arithmetic, format.storage, Int32(kvHeads), Int32(headSize))
         let stride = bytes + 128
         memory = Memory(stride * blocks)
         layer = qv_kv_layer(
-            format: format, kv_heads: Int32(kvHeads), head_size: Int32(headSize),
+            format: format.arithmetic, storage: format.storage, kv_heads: Int32(kvHeads), head_size: Int32(headSize),
             base: memory.raw.assumingMemoryBound(to: UInt8.self), block_stride: stride)
         free = (0..<blocks).map { Int32($0 * 5 % blocks) }
     }
@@ -97,8 +119,8 @@ struct CachedAttentionTests {
         return (rows(heads), rows(kvHeads), rows(kvHeads))
     }
 
-    @Test("prompt, chunks, then tokens one by one, against double precision", arguments: tables, formats)
-    func causal(name: String, format: qv_weight_format) throws {
+    @Test("prompt, chunks, then tokens one by one, against double precision", arguments: tables, CacheFormat.all)
+    func causal(name: String, format: CacheFormat) throws {
         let kernels = try kernels(name)
         let pool = try Pool(2)
         for (heads, kvHeads, headSize) in Self.groups {
@@ -115,9 +137,9 @@ struct CachedAttentionTests {
                         let visible = 0...(range.lowerBound + row)
                         let kvHead = head / (heads / kvHeads)
                         let expected = attention(
-                            query: q[range.lowerBound + row, head], keys: visible.map { k[$0, kvHead] },
-                            values: visible.map { v[$0, kvHead] }, scale: 1 / Double(headSize).squareRoot(),
-                            format: format)
+                            query: q[range.lowerBound + row, head], keys: visible.map { format.kept(k[$0, kvHead]) },
+                            values: visible.map { format.kept(v[$0, kvHead]) }, scale: 1 / Double(headSize).squareRoot(),
+                            format: format.arithmetic)
                         let error = zip(out[row, head], expected.out).map { abs(Double($0) - $1) }.max() ?? 0
                         #expect(
                             error <= expected.tolerance,
@@ -128,8 +150,8 @@ struct CachedAttentionTests {
         }
     }
 
-    @Test("chunks and single tokens give the bits of one shot", arguments: tables, formats)
-    func chunked(name: String, format: qv_weight_format) throws {
+    @Test("chunks and single tokens give the bits of one shot", arguments: tables, CacheFormat.all)
+    func chunked(name: String, format: CacheFormat) throws {
         let kernels = try kernels(name)
         for (heads, kvHeads, headSize) in Self.groups.prefix(name == "generic" ? 2 : 5) {
             let tokens = 600
@@ -160,8 +182,8 @@ struct CachedAttentionTests {
         }
     }
 
-    @Test("a batch gives the bits of its sequences alone", arguments: tables, formats)
-    func batched(name: String, format: qv_weight_format) throws {
+    @Test("a batch gives the bits of its sequences alone", arguments: tables, CacheFormat.all)
+    func batched(name: String, format: CacheFormat) throws {
         let kernels = try kernels(name)
         let pool = try Pool(2)
         let (heads, kvHeads, headSize) = (4, 2, 64)

@@ -63,11 +63,11 @@ import Testing
     }
 
     /// Where blocks lie in the pool is nobody's business.
-    @Test(arguments: AttentionFormat.allCases)
-    func scatteredBlocksHoldTheSame(_ format: AttentionFormat) throws {
+    @Test(arguments: AttentionFormat.allCases, KVCacheStorage.allCases)
+    func scatteredBlocksHoldTheSame(_ format: AttentionFormat, storage: KVCacheStorage) throws {
         let backend = try CPUBackend(threads: 2)
         let heads = HeadLayout(heads: 4, size: 16)
-        let shape = KVCacheShape(layers: 2, kvHeads: 2, headSize: 16, format: format)
+        let shape = KVCacheShape(layers: 2, kvHeads: 2, headSize: 16, format: format, storage: storage)
         let count = 150
         let qkv = tensor(backend, values(count * 128, seed: 3).map { $0 / 4 }, rows: count)
         func attend(_ blocks: [Int32]) throws -> [Float] {

@@ -66,8 +66,9 @@ import Testing
     /// Sequences that are put back for want of room go on where they were.
     /// Other questions about one picture, one after another and then at once: each computes no more than its own last
     /// words, wherever in a block they begin, and says what a fresh engine says.
-    @Test func otherQuestionsAboutAPictureAreFresh() async throws {
-        let engine = try await Self.engine()
+    @Test(arguments: EngineOptions.KVCache.allCases)
+    func otherQuestionsAboutAPictureAreFresh(_ format: EngineOptions.KVCache) async throws {
+        let engine = try await Self.engine { $0.kvCache = format }
         let picture = try FixtureLibrary.messages("one-picture")[0].flatMap(\.parts).filter {
             if case .image = $0 { true } else { false }
         }
@@ -78,7 +79,7 @@ import Testing
         var alone: [Completion] = []
         for (index, question) in questions.enumerated() {
             let answer = try await engine.reply(to: question, options: Self.greedy)
-            alone.append(try await Self.engine().reply(to: question, options: Self.greedy))
+            alone.append(try await Self.engine { $0.kvCache = format }.reply(to: question, options: Self.greedy))
             expectEqual(answer, alone[index], "question \(index)")
             #expect(answer.usage.promptTokens - answer.usage.cachedTokens < 32)
             #expect(answer.timings.vision == 0)

@@ -4,7 +4,16 @@
 
 #include "kernels.h"
 
+/// Of a head's part of a block in 8 bits.
+enum { QV_KV_SCALES_BYTES = 2 * QV_KV_BLOCK_TOKENS * sizeof(float) };
+
 size_t qv_kv_keys_bytes(const qv_kernels *kernels, qv_weight_format format, int head_size);
+/// One head's part of a block as attention takes it.
+size_t qv_kv_operand_bytes(const qv_kernels *kernels, qv_weight_format format, int head_size);
+void qv_kv_pack(const qv_kernels *kernels, qv_weight_format format, const qv_kv_rows *rows, uint8_t *block);
+/// The first tokens of a block in 8 bits, as attention takes them.
+void qv_kv_unpack(const qv_kernels *kernels, const qv_kv_layer *layer, const uint8_t *block, int tokens,
+                  uint8_t *operand);
 /// head_size rounded up to whole vectors.
 int qv_kv_value_lanes(const qv_kernels *kernels, int head_size);
 
@@ -28,6 +37,7 @@ typedef struct {
     float *scores;          // [tile rows, QV_SPAN]
     uint8_t *probabilities; // left operand
     float *step;            // [tile rows, value lanes]
+    uint8_t *blocks;        // a span of an 8-bit cache, unpacked
 } qv_attention_worker;
 
 int qv_attention_rows_per_task(const qv_kernels *kernels, qv_weight_format format);

@@ -9,12 +9,14 @@
 /// Tasks per thread below which contexts are split.
 enum { SPLIT_BELOW_TASKS_PER_THREAD = 4 };
 
+enum { SPAN_BLOCKS = QV_SPAN / QV_KV_BLOCK_TOKENS };
+
 typedef struct {
     const qv_kernels *kernels;
     const qv_cached_attention_args *args;
     int group; // query heads per KV head
     int rows_per_task, value_lanes;
-    size_t head_bytes, worker_bytes;
+    size_t head_bytes, operand_bytes, worker_bytes;
     bool split;
     int64_t most_spans;
     uint8_t *workers;
@@ -46,8 +48,11 @@ static cached_job make_job(const qv_kernels *kernels, const qv_pool *pool, const
     cached_job job = {.kernels = kernels, .args = args, .group = args->heads / layer->kv_heads};
     job.rows_per_task = qv_attention_rows_per_task(kernels, layer->format);
     job.value_lanes = qv_kv_value_lanes(kernels, layer->head_size);
-    job.head_bytes = qv_tiled_kv_head_bytes(kernels, layer->format, layer->head_size);
+    job.head_bytes = qv_tiled_kv_head_bytes(kernels, layer->format, layer->storage, layer->head_size);
+    job.operand_bytes = qv_kv_operand_bytes(kernels, layer->format, layer->head_size);
     job.worker_bytes = qv_attention_worker_bytes(kernels, layer->format, layer->head_size);
+    if (layer->storage == QV_KV_I8)
+        job.worker_bytes += SPAN_BLOCKS * job.operand_bytes;
     for (int s = 0; s < args->sequence_count; s++)
         job.most_spans =
             qv_max(job.most_spans, qv_ceil_div(args->sequences[s].past + args->sequences[s].count, QV_SPAN));
@@ -81,6 +86,14 @@ static row_block find_block(const cached_job *job, int64_t task) {
     return block;
 }
 
+static qv_attention_worker worker_at(const cached_job *job, int index) {
+    const qv_kv_layer *layer = job->args->layer;
+    uint8_t *memory = job->workers + job->worker_bytes * (size_t)index;
+    qv_attention_worker worker = qv_attention_worker_at(job->kernels, layer->format, layer->head_size, memory);
+    worker.blocks = memory + qv_attention_worker_bytes(job->kernels, layer->format, layer->head_size);
+    return worker;
+}
+
 static qv_attention_step start(const cached_job *job, const row_block *block, const qv_attention_worker *worker) {
     const qv_cached_attention_args *args = job->args;
     const qv_attention_step step = {.kernels = job->kernels,
@@ -108,11 +121,17 @@ static void attend_span(const cached_job *job, const row_block *block, qv_attent
         const int64_t position = sequence->past + (block->first + r) / job->group;
         visible[r] = (int)qv_max(0, qv_min(QV_SPAN, position + 1 - span * QV_SPAN));
     }
-    enum { BLOCKS = QV_SPAN / QV_KV_BLOCK_TOKENS };
     const int64_t most = visible[block->rows - 1];
-    for (int64_t b = 0; b * QV_KV_BLOCK_TOKENS < most; b++)
-        step->blocks[b] = layer->base + (size_t)sequence->blocks[span * BLOCKS + b] * layer->block_stride +
+    for (int64_t b = 0; b * QV_KV_BLOCK_TOKENS < most; b++) {
+        step->blocks[b] = layer->base + (size_t)sequence->blocks[span * SPAN_BLOCKS + b] * layer->block_stride +
                           (size_t)block->kv_head * job->head_bytes;
+        if (layer->storage == QV_KV_I8) {
+            uint8_t *operand = worker->blocks + (size_t)b * job->operand_bytes;
+            const int64_t tokens = qv_min(QV_KV_BLOCK_TOKENS, most - b * QV_KV_BLOCK_TOKENS);
+            qv_kv_unpack(job->kernels, layer, step->blocks[b], (int)tokens, operand);
+            step->blocks[b] = operand;
+        }
+    }
     qv_attention_span(step, visible, worker);
 }
 
@@ -131,9 +150,7 @@ static void write(const cached_job *job, const row_block *block, const float *ou
 
 static void whole_task(void *context, int64_t task, int worker_index) {
     const cached_job *job = context;
-    const qv_kv_layer *layer = job->args->layer;
-    const qv_attention_worker worker = qv_attention_worker_at(job->kernels, layer->format, layer->head_size,
-                                                              job->workers + job->worker_bytes * (size_t)worker_index);
+    const qv_attention_worker worker = worker_at(job, worker_index);
     const row_block block = find_block(job, task);
     qv_attention_step step = start(job, &block, &worker);
     for (int64_t span = 0; span < block.spans; span++)
@@ -148,13 +165,11 @@ static float *part_at(const cached_job *job, int64_t task, int64_t span) {
 
 static void part_task(void *context, int64_t index, int worker_index) {
     const cached_job *job = context;
-    const qv_kv_layer *layer = job->args->layer;
     const int64_t task = index / job->most_spans, span = index % job->most_spans;
     const row_block block = find_block(job, task);
     if (span >= block.spans)
         return;
-    qv_attention_worker worker = qv_attention_worker_at(job->kernels, layer->format, layer->head_size,
-                                                        job->workers + job->worker_bytes * (size_t)worker_index);
+    qv_attention_worker worker = worker_at(job, worker_index);
     worker.out = part_at(job, task, span);
     worker.maximum = worker.out + job->rows_per_task * job->value_lanes;
     worker.sum = worker.maximum + job->rows_per_task;

@@ -87,6 +87,23 @@ typedef struct qv_kv_rows {
     int64_t stride;
 } qv_kv_rows;
 
+/// A row in 8 bits is its largest value / QV_KV_LEVELS times a whole number.
+#define QV_KV_LEVELS 127.0f
+
+static inline float qv_kv_scale(const float *x, int count) {
+    float most = 0;
+    for (int i = 0; i < count; i++) {
+        const float size = x[i] < 0 ? -x[i] : x[i];
+        most = size > most ? size : most;
+    }
+    return most / QV_KV_LEVELS;
+}
+
+static inline int8_t qv_kv_quantized(float x, float scale) {
+    // To the nearest, halves to even, as lrintf in every mode that we run in.
+    return scale > 0 ? (int8_t)__builtin_lrintf(x / scale) : 0;
+}
+
 /// What the shared operations in common/ need from an instruction set.
 typedef struct {
     int lanes;                        // float32 per vector
@@ -103,6 +120,10 @@ typedef struct {
     /// Writes keys, values into one head's part of a block; the layout is told in cache.c.
     void (*pack_keys[QV_FORMATS])(const qv_kv_rows *rows, void *keys);
     void (*pack_values[QV_FORMATS])(const qv_kv_rows *rows, void *values);
+    /// 8-bit keys, values of a block's first tokens in the order of the operand -> the operand.
+    void (*unpack_keys[QV_FORMATS])(int head_size, int tokens, const int8_t *stored, const float *scales, void *keys);
+    void (*unpack_values[QV_FORMATS])(int head_size, int tokens, const int8_t *stored, const float *scales,
+                                      void *values);
 
     // Quantised formats.
     int quantized_rows;                    // rows of the largest 8-bit tile
@@ -136,8 +157,8 @@ struct qv_kernels {
                                         const qv_segment_attention_args *args);
     void (*segment_attention)(const qv_kernels *kernels, qv_pool *pool, const qv_segment_attention_args *args,
                               void *scratch);
-    size_t (*kv_head_bytes)(const qv_kernels *kernels, qv_weight_format format, int head_size);
-    void (*kv_append)(const qv_kernels *kernels, qv_weight_format format, const qv_kv_rows *rows, uint8_t *block);
+    size_t (*kv_head_bytes)(const qv_kernels *kernels, qv_weight_format format, qv_kv_storage storage, int head_size);
+    void (*kv_append)(const qv_kernels *kernels, const qv_kv_layer *layer, const qv_kv_rows *rows, uint8_t *block);
     size_t (*cached_attention_scratch)(const qv_kernels *kernels, const qv_pool *pool,
                                        const qv_cached_attention_args *args);
     void (*cached_attention)(const qv_kernels *kernels, qv_pool *pool, const qv_cached_attention_args *args,
@@ -182,8 +203,8 @@ size_t qv_quantized_linear_scratch(const qv_kernels *, const qv_pool *, const qv
 void qv_quantized_linear(const qv_kernels *, qv_pool *, const qv_linear_args *, void *scratch);
 size_t qv_tiled_segment_attention_scratch(const qv_kernels *, const qv_pool *, const qv_segment_attention_args *);
 void qv_tiled_segment_attention(const qv_kernels *, qv_pool *, const qv_segment_attention_args *, void *scratch);
-size_t qv_tiled_kv_head_bytes(const qv_kernels *, qv_weight_format, int head_size);
-void qv_tiled_kv_append(const qv_kernels *, qv_weight_format, const qv_kv_rows *, uint8_t *block);
+size_t qv_tiled_kv_head_bytes(const qv_kernels *, qv_weight_format, qv_kv_storage, int head_size);
+void qv_tiled_kv_append(const qv_kernels *, const qv_kv_layer *, const qv_kv_rows *, uint8_t *block);
 size_t qv_tiled_cached_attention_scratch(const qv_kernels *, const qv_pool *, const qv_cached_attention_args *);
 void qv_tiled_cached_attention(const qv_kernels *, qv_pool *, const qv_cached_attention_args *, void *scratch);
 

@@ -177,8 +177,9 @@ void qv_scatter_rows(const qv_kernels *kernels, qv_pool *pool, int64_t count, co
 
 // ------------------------------------------------------------------------------------------------ the cache
 
-size_t qv_kv_block_bytes(const qv_kernels *kernels, qv_weight_format format, int kv_heads, int head_size) {
-    return (size_t)kv_heads * kernels->kv_head_bytes(kernels, format, head_size);
+size_t qv_kv_block_bytes(const qv_kernels *kernels, qv_weight_format format, qv_kv_storage storage, int kv_heads,
+                         int head_size) {
+    return (size_t)kv_heads * kernels->kv_head_bytes(kernels, format, storage, head_size);
 }
 
 typedef struct {
@@ -207,9 +208,10 @@ static void append_task(void *context, int64_t task, int worker) {
                              .k = job->k + offset,
                              .v = job->v + offset,
                              .stride = job->stride};
-    uint8_t *target = layer->base + (size_t)sequence->blocks[block] * layer->block_stride +
-                      (size_t)head * job->kernels->kv_head_bytes(job->kernels, layer->format, layer->head_size);
-    job->kernels->kv_append(job->kernels, layer->format, &rows, target);
+    const size_t head_bytes =
+        job->kernels->kv_head_bytes(job->kernels, layer->format, layer->storage, layer->head_size);
+    uint8_t *target = layer->base + (size_t)sequence->blocks[block] * layer->block_stride + (size_t)head * head_bytes;
+    job->kernels->kv_append(job->kernels, layer, &rows, target);
 }
 
 void qv_kv_append(const qv_kernels *kernels, qv_pool *pool, const qv_kv_layer *layer, const qv_sequence *sequences,

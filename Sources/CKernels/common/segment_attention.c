@@ -21,7 +21,7 @@ static int64_t segment_rows(const qv_segment_attention_args *args, int segment) 
 
 static segment_job make_job(const qv_kernels *kernels, const qv_segment_attention_args *args) {
     segment_job job = {.kernels = kernels, .args = args};
-    job.head_bytes = qv_tiled_kv_head_bytes(kernels, args->arithmetic, args->head_size);
+    job.head_bytes = qv_kv_operand_bytes(kernels, args->arithmetic, args->head_size);
     job.rows_per_task = qv_attention_rows_per_task(kernels, args->arithmetic);
     job.worker_bytes = qv_attention_worker_bytes(kernels, args->arithmetic, args->head_size) +
                        qv_lines(QV_SPAN / QV_KV_BLOCK_TOKENS * job.head_bytes);
@@ -52,7 +52,7 @@ static void pack_block(const segment_job *job, int head, int64_t first_row, int 
                              .k = args->k + offset,
                              .v = args->v + offset,
                              .stride = args->stride};
-    qv_tiled_kv_append(job->kernels, args->arithmetic, &rows, to);
+    qv_kv_pack(job->kernels, args->arithmetic, &rows, to);
 }
 
 /// Query rows first_row ..< first_row + count of one head, over the segment's `keys` keys packed at `packed`,

@@ -134,7 +134,11 @@ static float value_at(const token_rows *rows, int64_t token, int i) {
         return rounded(rows->format, ((const float *)rows->data)[token * rows->stride + i]);
     const uint8_t *block =
         rows->layer->base + (size_t)rows->blocks[token / QV_KV_BLOCK_TOKENS] * rows->layer->block_stride;
-    return stored(rows->format, block + rows->offset, token % QV_KV_BLOCK_TOKENS * rows->layer->head_size + i);
+    const int64_t slot = token % QV_KV_BLOCK_TOKENS, at = slot * rows->layer->head_size + i;
+    if (rows->layer->storage == QV_KV_PLAIN)
+        return stored(rows->format, block + rows->offset, at);
+    const float *scales = (const float *)(const void *)(block + rows->offset);
+    return rounded(rows->format, (float)((const int8_t *)(scales + QV_KV_BLOCK_TOKENS))[at] * scales[slot]);
 }
 
 static float score(const token_rows *keys, int64_t token, const float *q, int head_size) {
@@ -194,18 +198,35 @@ static void segment_attention(const qv_kernels *kernels, qv_pool *pool, const qv
 
 // ------------------------------------------------------------------------------------------------ the cache
 
-static size_t keys_bytes(qv_weight_format format, int head_size) {
-    return qv_lines((size_t)(QV_KV_BLOCK_TOKENS * head_size) * qv_weight_size(format));
+/// Of keys, or of as many values. In 8 bits the tokens' scales stand before them.
+static size_t keys_bytes(qv_weight_format format, qv_kv_storage storage, int head_size) {
+    const size_t count = (size_t)(QV_KV_BLOCK_TOKENS * head_size);
+    return qv_lines(storage == QV_KV_I8 ? QV_KV_BLOCK_TOKENS * sizeof(float) + count : count * qv_weight_size(format));
 }
 
-static size_t kv_head_bytes(const qv_kernels *kernels, qv_weight_format format, int head_size) {
+static size_t kv_head_bytes(const qv_kernels *kernels, qv_weight_format format, qv_kv_storage storage, int head_size) {
     (void)kernels;
-    return 2 * keys_bytes(format, head_size);
+    return 2 * keys_bytes(format, storage, head_size);
 }
 
-static void kv_append(const qv_kernels *kernels, qv_weight_format format, const qv_kv_rows *rows, uint8_t *block) {
+static void append_i8(const float *x, int head_size, int slot, uint8_t *to) {
+    float *scales = (float *)(void *)to;
+    int8_t *values = (int8_t *)(scales + QV_KV_BLOCK_TOKENS) + slot * head_size;
+    scales[slot] = qv_kv_scale(x, head_size);
+    for (int i = 0; i < head_size; i++)
+        values[i] = qv_kv_quantized(x[i], scales[slot]);
+}
+
+static void kv_append(const qv_kernels *kernels, const qv_kv_layer *layer, const qv_kv_rows *rows, uint8_t *block) {
     (void)kernels;
-    uint8_t *values = block + keys_bytes(format, rows->head_size);
+    const qv_weight_format format = layer->format;
+    uint8_t *values = block + keys_bytes(format, layer->storage, rows->head_size);
+    for (int t = 0; t < rows->count && layer->storage == QV_KV_I8; t++) {
+        append_i8(rows->k + t * rows->stride, rows->head_size, rows->first_slot + t, block);
+        append_i8(rows->v + t * rows->stride, rows->head_size, rows->first_slot + t, values);
+    }
+    if (layer->storage == QV_KV_I8)
+        return;
     for (int t = 0; t < rows->count; t++)
         for (int i = 0; i < rows->head_size; i++) {
             const int64_t at = (int64_t)(rows->first_slot + t) * rows->head_size + i;
@@ -234,9 +255,9 @@ static void cached_task(void *context, int64_t task, int worker) {
     const int head = (int)(task % args->heads), kv_head = head / (args->heads / layer->kv_heads);
     const int64_t token = task / args->heads, row = job->sequence->first_row + token;
     token_rows keys = {.format = layer->format, .layer = layer, .blocks = job->sequence->blocks};
-    keys.offset = (size_t)kv_head * kv_head_bytes(NULL, layer->format, layer->head_size);
+    keys.offset = (size_t)kv_head * kv_head_bytes(NULL, layer->format, layer->storage, layer->head_size);
     token_rows values = keys;
-    values.offset += keys_bytes(layer->format, layer->head_size);
+    values.offset += keys_bytes(layer->format, layer->storage, layer->head_size);
     attend(&keys, &values, job->sequence->past + token + 1, args->q + row * args->q_stride + head * layer->head_size,
            layer->head_size, args->scale, args->out + row * args->out_stride + head * layer->head_size);
 }

@@ -159,10 +159,17 @@ void qv_segment_attention(const qv_kernels *kernels, qv_pool *pool, const qv_seg
 /// Tokens per block of the KV cache.
 #define QV_KV_BLOCK_TOKENS 64
 
+/// How a cache keeps keys and values.
+typedef enum {
+    QV_KV_PLAIN, // as attention computes with them
+    QV_KV_I8,    // 8 bits a value, and a float32 scale for each token's keys and values of a head
+} qv_kv_storage;
+
 /// One layer's part of a paged KV cache. Block b's part lies at base + b * block_stride, and is
 /// qv_kv_block_bytes long; its layout belongs to the kernel table.
 typedef struct {
-    qv_weight_format format; // F32: float32 cache and arithmetic; BF16: bfloat16 cache and products
+    qv_weight_format format; // F32: float32 arithmetic, and plain cache; BF16: bfloat16
+    qv_kv_storage storage;
     int kv_heads, head_size;
     uint8_t *base; // 64-byte aligned, as is block_stride
     size_t block_stride;
@@ -177,7 +184,8 @@ typedef struct {
     int64_t count;
 } qv_sequence;
 
-size_t qv_kv_block_bytes(const qv_kernels *kernels, qv_weight_format format, int kv_heads, int head_size);
+size_t qv_kv_block_bytes(const qv_kernels *kernels, qv_weight_format format, qv_kv_storage storage, int kv_heads,
+                         int head_size);
 
 /// Writes the new tokens' keys and values ([rows, kv_heads * head_size], with `stride`) into the cache.
 /// The slots of a block past the last token written may hold anything afterwards, but a block must be appended to in

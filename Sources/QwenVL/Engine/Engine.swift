@@ -128,7 +128,7 @@ public actor Engine: ChatModel {
         let tokens = options.cacheTokens ?? min(config.text.contextLength, 32_768)
         let blockTokens = loaded.backend.kvBlockTokens
         let blockCount = max(1, (tokens + blockTokens - 1) / blockTokens)
-        cache = try loaded.backend.makeKVCache(loaded.model.cacheShape, blockCount: blockCount)
+        cache = try loaded.backend.makeKVCache(loaded.model.cacheShape(options.kvCache.storage), blockCount: blockCount)
         pool = KVPool(blockCount: blockCount, blockTokens: blockTokens)
         visionCache = VisionCache(byteLimit: options.visionCacheBytes)
         dump = options.activationDump.map { ActivationDump(path: $0, backend: loaded.backend) }

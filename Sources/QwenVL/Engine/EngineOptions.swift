@@ -1,3 +1,5 @@
+package import TensorCore
+
 /// How a model is loaded and run.
 public struct EngineOptions: Sendable {
     /// How weights are kept, and thereby the arithmetic.
@@ -12,6 +14,14 @@ public struct EngineOptions: Sendable {
         case int4
     }
 
+    /// How the KV cache keeps what has been read.
+    public enum KVCache: String, Sendable, CaseIterable, Codable {
+        /// As attention computes with it: bfloat16, or float32 beside float32 weights.
+        case full
+        /// 8 bits a value: half the memory of a conversation.
+        case int8
+    }
+
     /// The format of the language model. Nil for a quantised checkpoint's own; for any other the first of `bfloat16`,
     /// `int8` and `int4` that fits the memory that is free.
     public var weights: Weights?
@@ -22,6 +32,8 @@ public struct EngineOptions: Sendable {
     public var threads: Int?
     /// A kernel table by name (generic, avx2, avx512, avx512bf16, neon, neondot); nil for the best.
     public var instructionSet: String?
+    /// The format of the KV cache.
+    public var kvCache: KVCache = .full
     /// Tokens that the KV cache holds, over all conversations; nil for one full context, at most 32,768.
     /// Memory is taken as it is used.
     public var cacheTokens: Int?
@@ -43,4 +55,13 @@ public struct EngineOptions: Sendable {
 
     /// The defaults.
     public init() {}
+}
+
+extension EngineOptions.KVCache {
+    package var storage: KVCacheStorage {
+        switch self {
+        case .full: .full
+        case .int8: .int8
+        }
+    }
 }

@@ -60,7 +60,7 @@ public struct ServerSettings: Sendable {
     public static let names = [
         "host", "port", "tlsCertificate", "tlsKey", "page", "apiKeys", "apiKeyFile", "corsOrigins", "modelNames",
         "maxBodyMB", "bodyTimeout", "requestTimeout", "idleTimeout", "shutdownTimeout", "maxWaiting", "maxBatch",
-        "maxChoices", "maxMessages", "maxMedia", "maxAnswerTokens", "model", "threads", "cacheTokens",
+        "maxChoices", "maxMessages", "maxMedia", "maxAnswerTokens", "model", "threads", "kvCache", "cacheTokens",
         "visionCacheMB", "mediaDirectories", "mediaHosts", "mediaPrivateAddresses", "logLevel", "logFormat",
     ]
 
@@ -162,6 +162,12 @@ public struct ServerSettings: Sendable {
     /// What of the engine's options the settings say.
     public func apply(to options: inout EngineOptions) throws(InputError) {
         options.threads = try integer("threads", in: 1...1024) ?? options.threads
+        if let name = try text("kvCache") {
+            guard let format = EngineOptions.KVCache(rawValue: name) else {
+                throw InputError(field: "kvCache", expected: "full or int8", found: name)
+            }
+            options.kvCache = format
+        }
         options.cacheTokens = try integer("cacheTokens", in: 64...16_777_216) ?? options.cacheTokens
         options.visionCacheBytes =
             try integer("visionCacheMB", in: 0...1_000_000).map { $0 << 20 } ?? options.visionCacheBytes
