@@ -140,6 +140,12 @@ COLUMNS = {
 }
 
 
+def bits(run):
+    """Of the language model's weights: with llama.cpp like is compared with like."""
+    return next(n for n, names in ((4, ("int4", "Q4")), (8, ("int8", "Q8")), (16, ("bf", "BF", "float")))
+                if any(name in run.split(",")[0] for name in names))
+
+
 def value(result, path):
     for key in path[:-1]:
         if not isinstance(result, dict) or key not in result:
@@ -177,7 +183,8 @@ def table(options):
             for name, group in (("llama.cpp", "llama"), ("the best peer", "")):
                 ratios = []
                 for column in columns:
-                    peers = [peer[column] for other, peer in theirs.items() if group in other and column in peer]
+                    peers = [peer[column] for other, peer in theirs.items()
+                             if group in other and column in peer and (not group or bits(other) == bits(run))]
                     if column not in row or not peers or column == "peak":
                         ratios.append("–")
                     elif COLUMNS[column][-1] == "s":

@@ -37,7 +37,8 @@ final class MappedKVCache: KVCache, @unchecked Sendable {
 
     func layer(_ index: Int) -> qv_kv_layer {
         qv_kv_layer(
-            format: shape.format.kernelFormat, storage: shape.storage.kernelStorage, kv_heads: Int32(shape.kvHeads), head_size: Int32(shape.headSize),
+            format: shape.format.kernelFormat, storage: shape.storage.kernelStorage, kv_heads: Int32(shape.kvHeads),
+            head_size: Int32(shape.headSize),
             base: (base + index * layerBytes).assumingMemoryBound(to: UInt8.self), block_stride: blockBytes)
     }
 

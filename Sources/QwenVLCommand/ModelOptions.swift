@@ -23,7 +23,8 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Compute threads (default: one per physical core).")
     var threads: Int?
 
-    @Option(name: .customLong("kv-cache"), help: "How the KV cache is kept; int8 takes half the memory (default: full).")
+    @Option(
+        name: .customLong("kv-cache"), help: "How the KV cache is kept; int8 takes half the memory (default: full).")
     var kvCache: EngineOptions.KVCache?
 
     @Option(help: "Tokens that the KV cache holds (default: one context, at most 32768).")

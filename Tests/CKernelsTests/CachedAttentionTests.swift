@@ -138,7 +138,8 @@ struct CachedAttentionTests {
                         let kvHead = head / (heads / kvHeads)
                         let expected = attention(
                             query: q[range.lowerBound + row, head], keys: visible.map { format.kept(k[$0, kvHead]) },
-                            values: visible.map { format.kept(v[$0, kvHead]) }, scale: 1 / Double(headSize).squareRoot(),
+                            values: visible.map { format.kept(v[$0, kvHead]) },
+                            scale: 1 / Double(headSize).squareRoot(),
                             format: format.arithmetic)
                         let error = zip(out[row, head], expected.out).map { abs(Double($0) - $1) }.max() ?? 0
                         #expect(

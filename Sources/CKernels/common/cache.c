@@ -5,8 +5,8 @@
 // [head_size / panel lanes][64 tokens or pairs of them][panel lanes](pair). The values' last panel is as wide as
 // whole vectors make it.
 //
-// In 8 bits: the scales of the 64 tokens' keys and of their values, then one byte for each value of the above in the same
-// order, so that unpacking goes straight through.
+// In 8 bits: the scales of the 64 tokens' keys and of their values, then one byte for each value of the above in the
+// same order, so that unpacking goes straight through.
 #include "attention.h"
 
 #include <string.h>
