@@ -30,12 +30,15 @@ STAGES = (
     Stage(700, 180 * 180, 6, 2, dict(world=1, talk=0.03, clips=0.3, printed=0.25, screens=0.1, several=0.1)),
     Stage(2500, 180 * 180, 6, 2, dict(world=1, talk=0.03, clips=0.45, screens=0.25, several=0.1, printed=0.12,
                                       charts=0.04, documents=0.04)),
-    Stage(5000, 240 * 240, 6, 2, dict(world=1, talk=0.03, clips=0.45, screens=0.3, several=0.12, printed=0.2,
+    Stage(4824, 240 * 240, 6, 2, dict(world=1, talk=0.03, clips=0.45, screens=0.3, several=0.12, printed=0.2,
                                       charts=0.08, documents=0.08)),
+    Stage(12000, 200 * 200, 6, 2, dict(world=1, talk=0.02, clips=0.25, screens=0.2, several=0.08, printed=0.04,
+                                       charts=0.02, documents=0.01)),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )
 COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
+TURNS = 6  # questions about one picture, at most: what the vision tower has seen pays more than once
 SILENT = 0.2  # the share of a batch's cost that teaches the guide alone
 
 
@@ -47,7 +50,7 @@ def talk(rng, area):
     return Sample("talk", tasks.talk(rng), system=tasks.system_prompt(rng))
 
 
-def draw_sample(rng, current, turns=4):
+def draw_sample(rng, current, turns=TURNS):
     """One sample of the stage."""
     kind = rng.choices(list(current.shares), list(current.shares.values()))[0]
     if kind == "talk" and turns:
@@ -83,7 +86,7 @@ def batch(step, micro, seed=0, times=1):
     teach the guide come last."""
     current, told, silent = stage(step), [], []
     rng = random.Random(f"train/{seed}/{step}/{micro}")
-    for into, turns, share in ((told, 4, 1 - SILENT), (silent, 0, SILENT)):
+    for into, turns, share in ((told, TURNS, 1 - SILENT), (silent, 0, SILENT)):
         spent = 0
         while spent < share * COST * times:
             made = draw_sample(rng, current, turns)

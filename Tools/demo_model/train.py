@@ -113,7 +113,9 @@ class Learner:
             logits, seen = self.net(b)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
-        ((each.mean() + GUIDE * guided) / micros).backward()
+        # A "No." tells more in its one word than a list of boxes does in each of its hundred tokens.
+        weights = torch.tensor([n ** -0.5 for _, n in drawn.answers for _ in range(n)], device=each.device)
+        (((each * weights).sum() / weights.sum() + GUIDE * guided) / micros).backward()
         hits = (logits.argmax(-1) == b.targets).float().cpu()
         line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),

@@ -236,6 +236,8 @@ def scene_sample(rng, area, turns=4, things=None):
             asked.append(turn)
     if turns and not asked:
         asked.append(describe(rng, scene, boxes))
+    if rng.random() < 0.7:  # the telling ones last: what earlier answers say need not be seen
+        asked.sort(key=lambda turn: len(turn[1]))
     return Sample("world", asked, [shown])
 
 
