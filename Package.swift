@@ -94,11 +94,14 @@ let package = Package(
             swiftSettings: swift),
         // Held-out questions, and what answers are worth.
         .target(name: "Evaluation", dependencies: ["QwenVL", "ChatTemplate"], swiftSettings: swift),
+        // Clocks of the benchmarks: medians, memory, threads side by side.
+        .target(name: "Measuring", swiftSettings: swift),
         // Measuring, counting and planning: how fast it is, how fast it could be, whether it fits.
         .target(
             name: "Performance",
             dependencies: [
                 "QwenVL", "QwenVLModel", "VisionInput", "CPUBackend", "Checkpoint", "TensorCore", "CKernels",
+                "Measuring",
             ],
             swiftSettings: swift),
         .target(
@@ -142,19 +145,23 @@ let package = Package(
             swiftSettings: swift),
         .executableTarget(
             name: "kernel-benchmark",
-            dependencies: ["CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "CKernels", "Measuring", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             path: "Benchmarks/Kernels", swiftSettings: swift),
         .executableTarget(
             name: "tokenizer-benchmark",
             dependencies: ["QwenTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Tokenizer", swiftSettings: swift),
+        .target(name: "FuzzSupport", path: "Fuzz/Support", swiftSettings: swift),
         .executableTarget(
-            name: "checkpoint-fuzz", dependencies: ["Checkpoint", "TensorCore"], path: "Fuzz/Checkpoint",
+            name: "checkpoint-fuzz", dependencies: ["Checkpoint", "TensorCore", "FuzzSupport"], path: "Fuzz/Checkpoint",
             swiftSettings: swift),
         .executableTarget(
-            name: "media-benchmark", dependencies: ["VisionInput"], path: "Benchmarks/Media", swiftSettings: swift),
+            name: "media-benchmark", dependencies: ["VisionInput", "Measuring"], path: "Benchmarks/Media",
+            swiftSettings: swift),
         .executableTarget(
-            name: "media-fuzz", dependencies: ["VisionInput"], path: "Fuzz/Media", swiftSettings: swift),
+            name: "media-fuzz", dependencies: ["VisionInput", "FuzzSupport"], path: "Fuzz/Media", swiftSettings: swift),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swift),
         .testTarget(
@@ -175,7 +182,9 @@ let package = Package(
             name: "EvaluationTests", dependencies: ["Evaluation", "QwenVL"], swiftSettings: swift),
         .testTarget(
             name: "PerformanceTests",
-            dependencies: ["Performance", "QwenVL", "QwenVLModel", "CPUBackend", "Checkpoint", "TensorCore"],
+            dependencies: [
+                "Performance", "Measuring", "QwenVL", "QwenVLModel", "CPUBackend", "Checkpoint", "TensorCore",
+            ],
             swiftSettings: swift),
         .testTarget(
             name: "QwenVLServerTests",

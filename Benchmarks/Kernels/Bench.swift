@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Measuring
 
 /// What a rate is measured against.
 enum Limit: Hashable {
@@ -90,7 +91,7 @@ final class Bench {
                 (.bfloat16, "bfloat16 dot", qv_probe_bf16), (.int8, "int8 dot", qv_probe_int8),
             ] {
                 var rates: [Double] = []
-                for _ in 0..<5 { rates.append(onThreads(count) { probe() }) }
+                for _ in 0..<5 { rates.append(ThreadRates.sum(of: count, probe)) }
                 let rate = rates.sorted()[2]
                 if rate == 0 { continue }  // no such instruction here
                 limits[limit] = rate
@@ -102,31 +103,5 @@ final class Bench {
         // Without the instruction a bfloat16 product is made of float32 FMAs.
         limits[.bfloat16] = limits[.bfloat16] ?? limits[.float32]
         limits[.int8] = limits[.int8] ?? limits[.float32]
-    }
-
-    /// The sum of what threads of their own measure side by side.
-    private func onThreads(_ count: Int, _ probe: @escaping @Sendable () -> Double) -> Double {
-        let rates = Rates()
-        let threads = (0..<count).map { _ in Thread { rates.add(probe()) } }
-        threads.forEach { $0.start() }
-        return rates.total(of: count)
-    }
-}
-
-/// Rates that threads hand in.
-private final class Rates: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var values: [Double] = []
-
-    func add(_ value: Double) {
-        condition.withLock { values.append(value) }
-        condition.signal()
-    }
-
-    func total(of count: Int) -> Double {
-        condition.lock()
-        defer { condition.unlock() }
-        while values.count < count { condition.wait() }
-        return values.reduce(0, +)
     }
 }

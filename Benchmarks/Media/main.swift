@@ -6,6 +6,7 @@
 // beside Pillow and the Hugging Face processor.
 
 import Foundation
+import Measuring
 import VisionInput
 
 func milliseconds(_ body: () throws -> Void) rethrows -> Double {
@@ -13,18 +14,6 @@ func milliseconds(_ body: () throws -> Void) rethrows -> Double {
     try body()
     let parts = start.duration(to: .now).components
     return Double(parts.seconds) * 1000 + Double(parts.attoseconds) * 1e-15
-}
-
-/// The process's largest memory so far, in MiB.
-func peakMemory() -> Int {
-    var usage = rusage()
-    #if os(Linux)
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return usage.ru_maxrss / 1024
-    #else
-        getrusage(RUSAGE_SELF, &usage)
-        return usage.ru_maxrss / 1_048_576
-    #endif
 }
 
 func measurePicture(_ path: String, repeats: Int) throws {
@@ -39,7 +28,7 @@ func measurePicture(_ path: String, repeats: Int) throws {
     print(
         String(
             format: "{\"file\": \"%@\", \"decode_ms\": %.1f, \"whole_ms\": %.1f, \"tokens\": %d, \"peak_mib\": %d}",
-            path, decoded.sorted()[repeats / 2], whole.sorted()[repeats / 2], tokens, peakMemory()))
+            path, Statistic(decoded).median, Statistic(whole).median, tokens, MachineMemory.peak >> 20))
 }
 
 func measureVideo(_ path: String, sampler: FrameSampler) throws {
@@ -49,7 +38,7 @@ func measureVideo(_ path: String, sampler: FrameSampler) throws {
         plan = try images.plan(VideoSource(try LocalFile(path: path)), sampler: sampler, limits: VideoLimits())
     }
     guard let plan else { return }
-    let planned = peakMemory()
+    let planned = MachineMemory.peak >> 20
     let reading = try milliseconds {
         let reader = VideoSliceReader(plan, config: images.config)
         while try reader.readSlice() != nil {}
@@ -59,7 +48,7 @@ func measureVideo(_ path: String, sampler: FrameSampler) throws {
             format: "{\"file\": \"%@\", \"stored_frames\": %d, \"frames\": %d, \"size\": \"%@\", \"index_ms\": %.0f, "
                 + "\"read_ms\": %.0f, \"planned_mib\": %d, \"peak_mib\": %d}",
             path, plan.index.frameCount, plan.frames.count, plan.processedSize.description, planning, reading, planned,
-            peakMemory()))
+            MachineMemory.peak >> 20))
 }
 
 func run(_ arguments: [String]) throws {

@@ -7,22 +7,10 @@
 // (`--from`, and `--print` to see the inputs).
 
 import Foundation
-
-/// SplitMix64: small, and the same everywhere.
-struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
+import FuzzSupport
 
 func mutated(seed: UInt64, iteration: UInt64) -> [UInt8] {
-    var generator = Generator(state: seed &* 0x1000_0001 &+ iteration)
+    var generator = Generator(seed: seed, iteration: iteration)
     var input = Seeds.all.randomElement(using: &generator) ?? []
     // Mostly a few changes, which reach the checks behind the parser; at times many.
     let changes = Int.random(in: 1...(Int.random(in: 0..<8, using: &generator) == 0 ? 64 : 4), using: &generator)

@@ -6,20 +6,8 @@
 // depends on nothing else: a crash is found again with the seed and the iteration in `--trace FILE`.
 
 import Foundation
+import FuzzSupport
 import VisionInput
-
-/// SplitMix64: small, and the same everywhere.
-struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// Values at which parsers' arithmetic turns.
 let edges: [[UInt8]] = [
@@ -100,7 +88,7 @@ func run(_ arguments: [String]) -> Int32 {
     var (accepted, slowest, slowestAt) = (0, 0.0, UInt64(0))
     let first = iteration
     while Date().timeIntervalSince(start) < seconds {
-        var generator = Generator(state: seed &* 0x1000_0001 &+ iteration)
+        var generator = Generator(seed: seed, iteration: iteration)
         let (name, file) = seeds[Int.random(in: 0..<seeds.count, using: &generator)]
         let input = mutated(file, using: &generator)
         if let trace = option("--trace") {

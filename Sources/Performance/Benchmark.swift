@@ -1,6 +1,7 @@
 import Checkpoint
 package import QwenVL
 import CPUBackend
+import Measuring
 import QwenVLModel
 import TensorCore
 

@@ -1,3 +1,4 @@
+package import Measuring
 import QwenVL
 import QwenVLModel
 package import TensorCore

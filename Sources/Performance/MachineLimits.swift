@@ -1,6 +1,6 @@
 internal import CKernels
+internal import Measuring
 package import TensorCore
-import Foundation
 
 /// The arithmetic of a product, which a format of weights decides.
 package enum Arithmetic: String, Sendable, Hashable, CaseIterable {
@@ -37,7 +37,7 @@ package struct MachineLimits: Sendable, Equatable, Encodable {
     /// Takes some tenths of a second: each probe several times, the medians count.
     package static func measure(threads: Int, repetitions: Int = 5) -> MachineLimits {
         func median(_ probe: @escaping @Sendable () -> Double) -> Double {
-            Statistic((0..<repetitions).map { _ in onThreads(threads, probe) }).median
+            Statistic((0..<repetitions).map { _ in ThreadRates.sum(of: threads, probe) }).median
         }
         let float32 = max(median { qv_probe_fma() }, .leastNormalMagnitude)
         let (bfloat16, int8) = (median { qv_probe_bf16() }, median { qv_probe_int8() })
@@ -47,33 +47,7 @@ package struct MachineLimits: Sendable, Equatable, Encodable {
     }
 
     /// The reading rate alone, which on shared machines changes from second to second.
-    package static func measureRead(threads: Int) -> Double { onThreads(threads) { qv_probe_read() } }
-
-    /// The sum of what threads of their own measure side by side.
-    private static func onThreads(_ count: Int, _ probe: @escaping @Sendable () -> Double) -> Double {
-        let rates = Rates()
-        for _ in 0..<count { Thread { rates.add(probe()) }.start() }
-        return rates.total(of: count)
-    }
-}
-
-/// Rates that threads hand in.
-private final class Rates: @unchecked Sendable {
-    // Sendable: the values are guarded by the condition.
-    private let condition = NSCondition()
-    private var values: [Double] = []
-
-    func add(_ value: Double) {
-        condition.withLock { values.append(value) }
-        condition.signal()
-    }
-
-    func total(of count: Int) -> Double {
-        condition.lock()
-        defer { condition.unlock() }
-        while values.count < count { condition.wait() }
-        return values.reduce(0, +)
-    }
+    package static func measureRead(threads: Int) -> Double { ThreadRates.sum(of: threads) { qv_probe_read() } }
 }
 
 extension WeightFormat {

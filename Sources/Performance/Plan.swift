@@ -1,5 +1,6 @@
 package import CPUBackend
 package import Checkpoint
+internal import Measuring
 package import QwenVLModel
 package import TensorCore
 

@@ -1,5 +1,6 @@
 import CPUBackend
 import Checkpoint
+import Measuring
 import Performance
 import QwenVLModel
 import TensorCore
