@@ -1,5 +1,4 @@
 internal import CVideo
-internal import Foundation
 
 /// An open video, from FFmpeg's point of view. Used by one thread at a time.
 final class VideoHandle {
@@ -15,22 +14,18 @@ final class VideoHandle {
         var settings = cvideo_limits(
             max_pixels: Int64(limits.maxPixels), seconds: limits.timeout, threads: Int32(limits.threads))
         var info = cvideo_info()
-        var message = [CChar](repeating: 0, count: 256)
+        var message = ErrorText()
         var description: cvideo_source
         switch source.storage {
-        case .memory(let data):
-            // FFmpeg keeps the address; a copy that does not move is made for it.
-            let bytes = MemoryBlock(data)
-            description = cvideo_source(descriptor: -1, bytes: bytes.start, size: Int64(data.count))
+        case .memory(let bytes):
+            description = cvideo_source(descriptor: -1, bytes: bytes.start, size: Int64(bytes.count))
             owner = bytes
         case .file(let descriptor, let size, let keeper):
             description = cvideo_source(descriptor: descriptor, bytes: nil, size: Int64(size))
             owner = keeper
         }
-        guard let pointer = cvideo_open(&description, &settings, &info, &message, message.count) else {
-            let text = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            throw .unusableVideo(reason: text)
-        }
+        let opened = message.withBuffer { cvideo_open(&description, &settings, &info, $0, $1) }
+        guard let pointer = opened else { throw .unusableVideo(reason: message.text) }
         self.pointer = pointer
         self.info = info
     }
@@ -92,19 +87,4 @@ final class VideoHandle {
         let orientation = [90: 6, 180: 3, 270: 8][info.rotation] ?? 1
         return RGBImage(width: size.width, height: size.height, pixels: pixels).upright(fromOrientation: orientation)
     }
-}
-
-/// Bytes at a fixed address.
-private final class MemoryBlock: @unchecked Sendable {
-    // Sendable: written once, before anyone else sees it.
-    private let block: UnsafeMutableRawBufferPointer
-
-    init(_ data: Data) {
-        block = .allocate(byteCount: max(1, data.count), alignment: 16)
-        data.withUnsafeBytes { block.copyMemory(from: $0) }
-    }
-
-    deinit { block.deallocate() }
-
-    var start: UnsafePointer<UInt8>? { block.baseAddress.map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) } }
 }

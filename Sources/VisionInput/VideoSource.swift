@@ -3,7 +3,7 @@ package import Foundation
 /// Where a video's bytes are; held open as long as it lives.
 package struct VideoSource: Sendable {
     enum Storage: Sendable {
-        case memory(Data)
+        case memory(MemoryBlock)
         case file(descriptor: Int32, size: Int, owner: any Sendable)
     }
 
@@ -12,7 +12,7 @@ package struct VideoSource: Sendable {
     package let name: String
 
     package init(_ data: Data, name: String = "video data") {
-        storage = .memory(data)
+        storage = .memory(MemoryBlock(data))
         self.name = name
     }
 
@@ -29,7 +29,7 @@ package struct VideoSource: Sendable {
 
     package var size: Int {
         switch storage {
-        case .memory(let data): data.count
+        case .memory(let bytes): bytes.count
         case .file(_, let size, _): size
         }
     }
@@ -37,7 +37,7 @@ package struct VideoSource: Sendable {
     /// The first bytes, which tell what it is.
     package var head: Data {
         switch storage {
-        case .memory(let data): return data.prefix(512)
+        case .memory(let bytes): return Data(bytes.contents.prefix(512))
         case .file(let descriptor, _, _):
             var head = Data(count: 512)
             let count = head.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
@@ -48,7 +48,7 @@ package struct VideoSource: Sendable {
     /// SHA-256 of all bytes.
     package func contentHash() throws(VisionInputError.Reason) -> ContentHash {
         switch storage {
-        case .memory(let data): return data.withUnsafeBytes { ContentHash($0) }
+        case .memory(let bytes): return ContentHash(bytes.contents)
         case .file(let descriptor, let size, _):
             var hash = ContentHash.Running()
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
@@ -66,6 +66,23 @@ package struct VideoSource: Sendable {
             return hash.finish()
         }
     }
+}
+
+/// Bytes at a fixed address, which FFmpeg keeps: one copy for all that open the video.
+final class MemoryBlock: @unchecked Sendable {
+    // Sendable: written once, before anyone else sees it.
+    let contents: UnsafeRawBufferPointer
+
+    init(_ data: Data) {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: data.count, alignment: 16)
+        data.withUnsafeBytes { block.copyMemory(from: $0) }
+        contents = UnsafeRawBufferPointer(block)
+    }
+
+    deinit { contents.deallocate() }
+
+    var count: Int { contents.count }
+    var start: UnsafePointer<UInt8>? { contents.assumingMemoryBound(to: UInt8.self).baseAddress }
 }
 
 /// What a video may cost before it is refused.

@@ -188,16 +188,11 @@ import Testing
         }
     }
 
-    private func videoFixture(_ name: String) -> String {
-        Bundle.module.bundleURL.deletingLastPathComponent()
-            .appending(path: "QwenVL_VisionInputTests.resources/Fixtures/\(name)").path
-    }
-
     @Test func framesWritesWhatTheModelSees() throws {
         let folder = try TemporaryDirectory()
         let out = folder.url.appending(path: "frames").path
         let result = try run([
-            "frames", videoFixture("Videos/clip-30fps.mp4"), "--fps", "4", "--frame-max-pixels", "7056",
+            "frames", FixtureLibrary.media("Videos/clip-30fps.mp4"), "--fps", "4", "--frame-max-pixels", "7056",
             "--frame-min-pixels", "3136", "--out", out, "--quiet",
         ])
         #expect(result.status == 0, "\(result.error)")
@@ -206,7 +201,7 @@ import Testing
         #expect(names.first == "0000-0.000s.png")
         #expect(names.last == "0007-1.967s.png")
         #expect(String(decoding: result.output, as: UTF8.self).split(separator: "\n").count == 8)
-        let audio = try run(["frames", videoFixture("Videos/audio-only.m4a"), "--out", out])
+        let audio = try run(["frames", FixtureLibrary.media("Videos/audio-only.m4a"), "--out", out])
         #expect(audio.status == 65)
     }
 
@@ -217,7 +212,7 @@ import Testing
         try FileManager.default.createDirectory(at: pictures, withIntermediateDirectories: true)
         for name in ["a.bmp", "b.bmp"] {
             try FileManager.default.copyItem(
-                atPath: videoFixture("Formats/rgb.bmp"), toPath: pictures.appending(path: name).path)
+                atPath: FixtureLibrary.media("Formats/rgb.bmp"), toPath: pictures.appending(path: name).path)
         }
         try Data("no picture".utf8).write(to: pictures.appending(path: "c.png"))
         try Data("notes".utf8).write(to: pictures.appending(path: "notes.txt"))

@@ -17,6 +17,12 @@ enum FixtureLibrary {
         }
     }
 
+    /// A picture or video of the layer below, whose fixtures lie beside these.
+    static func media(_ name: String) -> String {
+        Bundle.module.bundleURL.deletingLastPathComponent()
+            .appending(path: "QwenVL_VisionInputTests.resources/Fixtures/\(name)").path
+    }
+
     /// A directory with the weights of one checkpoint and the tokenizer that all share, as links.
     static func directory(_ checkpoint: String) throws -> TemporaryDirectory {
         let directory = try TemporaryDirectory()

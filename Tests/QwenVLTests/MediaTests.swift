@@ -5,12 +5,6 @@ import VisionInput
 
 /// Pictures, documents and videos from every source, under policies.
 @Suite struct MediaTests {
-    /// Fixtures of the layer below, which lie beside these.
-    private static func fixture(_ name: String) -> String {
-        Bundle.module.bundleURL.deletingLastPathComponent()
-            .appending(path: "QwenVL_VisionInputTests.resources/Fixtures/\(name)").path
-    }
-
     private static func processor(_ change: (inout ProcessorOptions) -> Void = { _ in }) throws -> Processor {
         var options = ProcessorOptions()
         change(&options)
@@ -33,10 +27,10 @@ import VisionInput
     // MARK: Policies
 
     @Test func serversReadNoFiles() async throws {
-        let picture = Self.fixture("Formats/rgb.bmp")
+        let picture = FixtureLibrary.media("Formats/rgb.bmp")
         let parts: [ContentPart] = [
             .image(path: picture), .image(try MediaSource("file://" + picture)), .image(path: "/nonexistent"),
-            .video(path: Self.fixture("Videos/clip-30fps.mp4")), .video(frames: [.path(picture)]),
+            .video(path: FixtureLibrary.media("Videos/clip-30fps.mp4")), .video(frames: [.path(picture)]),
         ]
         for part in parts {
             let error = try await Self.error(part) { $0.media = .server }
@@ -64,15 +58,15 @@ import VisionInput
     }
 
     @Test func limits() async throws {
-        let picture = Self.fixture("Formats/rgb.bmp")
-        let clip = Self.fixture("Videos/clip-30fps.mp4")
+        let picture = FixtureLibrary.media("Formats/rgb.bmp")
+        let clip = FixtureLibrary.media("Videos/clip-30fps.mp4")
         let cases: [(ContentPart, (inout MediaPolicy) -> Void, String)] = [
             (.image(path: picture), { $0.maxBytes = 4661 }, "4661 bytes"),
             (.image(path: picture), { $0.maxPixels = 1535 }, "1535 pixels"),
             (.image(path: picture), { $0.files = .under(["/usr"]) }, "outside"),
-            (.image(path: Self.fixture("Formats/pages.pdf")), { $0.maxPages = 2 }, "2 pages"),
-            (.image(path: Self.fixture("Formats/pages.pdf")), { $0.allowsDocuments = false }, "PDF"),
-            (.image(path: Self.fixture("Formats/drawing.svg")), { $0.allowsDocuments = false }, "SVG"),
+            (.image(path: FixtureLibrary.media("Formats/pages.pdf")), { $0.maxPages = 2 }, "2 pages"),
+            (.image(path: FixtureLibrary.media("Formats/pages.pdf")), { $0.allowsDocuments = false }, "PDF"),
+            (.image(path: FixtureLibrary.media("Formats/drawing.svg")), { $0.allowsDocuments = false }, "SVG"),
             (.video(path: clip), { $0.maxVideoBytes = 1000 }, "1000 bytes"),
             (.video(path: clip), { $0.maxPixels = 6143 }, "6143 pixels"),
             (.video(path: clip), { $0.maxDuration = 1.9 }, "1.9 seconds"),
@@ -93,8 +87,8 @@ import VisionInput
 
     @Test func lyingDurationsAreNotBelieved() async throws {
         // An hour in its header, or nothing; two seconds of frames.
-        let lying = Self.fixture("Videos/lying-duration.mp4")
-        let silent = Self.fixture("Videos/no-duration.mp4")
+        let lying = FixtureLibrary.media("Videos/lying-duration.mp4")
+        let silent = FixtureLibrary.media("Videos/no-duration.mp4")
         #expect(try await Self.error(.video(path: lying)) { $0.media.maxDuration = 1.9 } != nil)
         #expect(try await Self.error(.video(path: lying)) { $0.media.maxDuration = 4000 } == nil)
         #expect(try await Self.error(.video(path: silent)) { $0.media.maxDuration = 1.9 } != nil)
@@ -104,7 +98,7 @@ import VisionInput
     // MARK: Sources
 
     @Test func pixelBuffersAreTheirPictures() async throws {
-        let image = try ImageDecoder().decode(.path(Self.fixture("Formats/rgb.bmp")))
+        let image = try ImageDecoder().decode(.path(FixtureLibrary.media("Formats/rgb.bmp")))
         let wide = image.pixels + [UInt8](repeating: 9, count: 6)
         var rows = Data()
         for y in 0..<image.height {
@@ -121,7 +115,8 @@ import VisionInput
             try PixelBuffer(width: width, height: height, format: .bgra, data: bgra),
         ]
         let processor = try Self.processor()
-        let expected = try await processor.process([[.user(.image(path: Self.fixture("Formats/rgb.bmp")))]]).pixelValues
+        let expected = try await processor.process([[.user(.image(path: FixtureLibrary.media("Formats/rgb.bmp")))]])
+            .pixelValues
         for buffer in buffers {
             #expect(try await processor.process([[.user(.image(.pixels(buffer)))]]).pixelValues == expected)
         }
@@ -132,7 +127,7 @@ import VisionInput
     }
 
     @Test func documentsBecomeOnePictureForEachPage() async throws {
-        let path = Self.fixture("Formats/pages.pdf")
+        let path = FixtureLibrary.media("Formats/pages.pdf")
         let processor = try Self.processor()
         #expect(try await processor.process([[.user(.image(path: path), .text("?"))]]).imageGrids.count == 9)
         var part = ImagePart(.path(path))
@@ -164,8 +159,8 @@ import VisionInput
         let completion = try await engine.reply(
             to: [
                 .user(
-                    .image(path: Self.fixture("Formats/rgb.bmp")),
-                    .video(path: Self.fixture("Videos/rotated-90.mp4")), .text("?"))
+                    .image(path: FixtureLibrary.media("Formats/rgb.bmp")),
+                    .video(path: FixtureLibrary.media("Videos/rotated-90.mp4")), .text("?"))
             ], options: options)
         let (picture, video) = (completion.pictures[0], completion.pictures[1])
         #expect((picture.original.width, picture.original.height) == (48, 32))
@@ -192,7 +187,7 @@ import VisionInput
     /// Decoded and encoded slice by slice while the model reads, a video gives the bits that it gives as a whole.
     @Test(arguments: [7, 64, 512])
     func slicesGiveTheBitsOfTheWhole(chunk: Int) async throws {
-        var video = VideoPart(.file(.path(Self.fixture("Videos/clip-30fps.mp4"))))
+        var video = VideoPart(.file(.path(FixtureLibrary.media("Videos/clip-30fps.mp4"))))
         video.fps = 8
         video.maxPixels = 28 * 28 * 6
         video.minPixels = 28 * 28 * 4
@@ -218,7 +213,7 @@ import VisionInput
     @Test func aVideoThatVanishes() async throws {
         let folder = try TemporaryDirectory()
         let path = folder.url.appending(path: "clip.avi")
-        var data = try Data(contentsOf: URL(fileURLWithPath: Self.fixture("Videos/clip-30fps.mp4")))
+        var data = try Data(contentsOf: URL(fileURLWithPath: FixtureLibrary.media("Videos/clip-30fps.mp4")))
         // Frames that no decoder can read, behind an index that is whole.
         let start = try #require(data.firstRange(of: Data("mdat".utf8))).upperBound
         let size = data[start - 8..<start - 4].reduce(0) { $0 << 8 | Int($1) }

@@ -43,11 +43,8 @@ struct MediaLoader: Sendable {
     func picture(_ source: MediaSource, field: String) throws -> ImageSource {
         switch source {
         case .path(let path):
-            switch policy.files {
-            case .none: throw Self.noFiles(field)
-            case .anywhere: return .path(path)
-            case .under(let roots): return .confined(path, within: roots)
-            }
+            guard let roots = try roots(field) else { return .path(path) }
+            return .confined(path, within: roots)
         case .data(let data):
             try checkData(field)
             return .data(data, name: "the picture's data")
@@ -67,12 +64,7 @@ struct MediaLoader: Sendable {
     func video(_ source: MediaSource, field: String) async throws -> VideoSource {
         switch source {
         case .path(let path):
-            let roots: [String]?
-            switch policy.files {
-            case .none: throw Self.noFiles(field)
-            case .anywhere: roots = nil
-            case .under(let directories): roots = directories
-            }
+            let roots = try roots(field)
             do {
                 return VideoSource(try LocalFile(path: path, within: roots))
             } catch {
@@ -96,8 +88,15 @@ struct MediaLoader: Sendable {
     /// A clip of half a minute; longer ones lie in a temporary file.
     private static let memoryForVideo = 16 << 20
 
-    private static func noFiles(_ field: String) -> QwenVLError {
-        .mediaRefused(field: field, reason: "files may not be named here; give the bytes as a data URI, or a URL")
+    /// The directories of which one must hold a named file; nil for any.
+    private func roots(_ field: String) throws -> [String]? {
+        switch policy.files {
+        case .none:
+            throw QwenVLError.mediaRefused(
+                field: field, reason: "files may not be named here; give the bytes as a data URI, or a URL")
+        case .anywhere: nil
+        case .under(let directories): directories
+        }
     }
 
     private func checkData(_ field: String) throws {
