@@ -3,7 +3,7 @@ package import QwenVL
 
 /// Questions about pictures and clips, with the right answers and how to score what a model says.
 ///
-/// A suite is a folder: `suite.json` with the questions, `media.tar` with the pictures and frames.
+/// A suite is a folder: `suite.json` with the questions, `media.tar` with the pictures, frames and videos.
 package struct EvaluationSuite: Sendable {
     /// One question.
     package struct Item: Sendable, Decodable {
@@ -15,6 +15,10 @@ package struct EvaluationSuite: Sendable {
         let images: [String]?
         let frames: [String]?
         let fps: Double?
+        /// A video file, and how many of its frames are looked at.
+        let video: String?
+        let nframes: Int?
+        let min_pixels: Int?
         package let question: String
         /// The right answer.
         package let answer: String
@@ -79,6 +83,11 @@ package struct EvaluationSuite: Sendable {
             var frames: [MediaSource] = []
             for name in names { frames.append(try source(name, of: item)) }
             parts.append(.video(frames: frames, fps: item.fps))
+        }
+        if let file = item.video {
+            var video = VideoPart(.file(try source(file, of: item)))
+            (video.frameCount, video.minPixels) = (item.nframes, item.min_pixels)
+            parts.append(.video(video))
         }
         parts.append(.text(item.question))
         return (item.system.map { [.system($0)] } ?? []) + [.user(parts)]

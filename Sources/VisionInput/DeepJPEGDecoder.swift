@@ -214,6 +214,10 @@ private struct DeepJPEG {
             guard (1...4).contains(across), (1...4).contains(down), table < 4 else { throw .jpeg("a component") }
             components.append(Component(id: id, across: across, down: down, table: table))
         }
+        let most = (across: components.map(\.across).max() ?? 1, down: components.map(\.down).max() ?? 1)
+        guard components.allSatisfy({ most.across % $0.across == 0 && most.down % $0.down == 0 }) else {
+            throw .jpeg("components of which one is not a whole part of another")
+        }
     }
 
     private mutating func readAdobe(end: Int) throws(VisionInputError.Reason) {
@@ -356,30 +360,31 @@ private struct DeepJPEG {
     private func image() -> RGBImage {
         let across = components.map(\.across).max() ?? 1
         let down = components.map(\.down).max() ?? 1
+        let planes = components.map { component in
+            SubsampledPlane(
+                samples: component.samples, stride: component.width,
+                width: (size.width * component.across + across - 1) / across,
+                height: (size.height * component.down + down - 1) / down
+            ).enlarged(across: across / component.across, down: down / component.down, to: size)
+        }
         var pixels = [UInt8](repeating: 0, count: size.width * size.height * 3)
         var to = 0
-        for y in 0..<size.height {
-            for x in 0..<size.width {
-                func sample(_ i: Int) -> Float {
-                    let component = components[i]
-                    let (column, row) = (x * component.across / across, y * component.down / down)
-                    return Float(component.samples[row * component.width + column])
-                }
-                var colour: (Float, Float, Float)
-                if components.count == 1 {
-                    colour = (sample(0), sample(0), sample(0))
-                } else if isRGB {
-                    colour = (sample(0), sample(1), sample(2))
-                } else {
-                    let (light, blue, red) = (sample(0), sample(1) - 2048, sample(2) - 2048)
-                    // ITU-T T.871, for 12 bits.
-                    colour = (light + 1.402 * red, light - 0.344136 * blue - 0.714136 * red, light + 1.772 * blue)
-                }
-                for (channel, value) in [colour.0, colour.1, colour.2].enumerated() {
-                    pixels[to + channel] = UInt8(Int(max(0, min(4095, value.rounded()))) >> 4)
-                }
-                to += 3
+        for place in 0..<size.width * size.height {
+            func sample(_ i: Int) -> Float { Float(planes[i][place]) }
+            var colour: (Float, Float, Float)
+            if components.count == 1 {
+                colour = (sample(0), sample(0), sample(0))
+            } else if isRGB {
+                colour = (sample(0), sample(1), sample(2))
+            } else {
+                let (light, blue, red) = (sample(0), sample(1) - 2048, sample(2) - 2048)
+                // ITU-T T.871, for 12 bits.
+                colour = (light + 1.402 * red, light - 0.344136 * blue - 0.714136 * red, light + 1.772 * blue)
             }
+            for (channel, value) in [colour.0, colour.1, colour.2].enumerated() {
+                pixels[to + channel] = UInt8(Int(max(0, min(4095, value.rounded()))) >> 4)
+            }
+            to += 3
         }
         return RGBImage(width: size.width, height: size.height, pixels: pixels)
     }

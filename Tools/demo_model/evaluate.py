@@ -9,12 +9,13 @@ import json
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import torch
 from PIL import Image
 
 from reference import Reference
-from sample import Clip, Picture, Sample
+from sample import Clip, Picture, Sample, VideoFile
 
 
 class Suite:
@@ -24,6 +25,7 @@ class Suite:
         with open(f"{folder}/suite.json", encoding="utf-8") as file:
             self.items = {item["id"]: item for item in json.load(file)["items"]}
         self.archive = tarfile.open(f"{folder}/media.tar")
+        self.files = tempfile.TemporaryDirectory()
 
     def picture(self, name):
         return Image.open(io.BytesIO(self.archive.extractfile(name).read())).convert("RGB")
@@ -32,6 +34,9 @@ class Suite:
         media = [Picture(self.picture(name)) for name in item.get("images", [])]
         if "frames" in item:
             media.append(Clip([self.picture(name) for name in item["frames"]], item["fps"]))
+        if "video" in item:
+            self.archive.extract(item["video"], self.files.name)
+            media.append(VideoFile(f"{self.files.name}/{item['video']}", item["nframes"]))
         return Sample(item["task"], [(item["question"], "")], media, item.get("system", Sample.system))
 
 

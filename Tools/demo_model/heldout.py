@@ -1,7 +1,8 @@
 """Draws the held-out questions that `qwenvl eval --suite demo` asks: suite.json and media.tar.
 
     heldout.py ../../Models/demo-eval [--per 40]
-Seeds begin with heldout/; training never uses them. Clips come at frame rates seen in training and at others.
+Seeds begin with heldout/; training never uses them. Clips come at frame rates seen in training and at others, as lists of
+frames and as H.264 files (by ffmpeg).
 """
 import argparse
 import functools
@@ -9,7 +10,9 @@ import io
 import json
 import os
 import random
+import subprocess
 import tarfile
+import tempfile
 
 import charts
 import clips
@@ -19,7 +22,7 @@ import screens
 import several
 import tasks
 import world
-from sample import Clip, Sample, seen_box, seen_size
+from sample import MIN_PIXELS, Clip, Sample, seen_box, seen_size
 
 UNSEEN_RATES = (1.5, 3.5)
 AREA, CLIP_AREA = 280 * 280, 140 * 140  # of the largest pictures and frames
@@ -64,6 +67,7 @@ def rows():
     for name, make in clips.TASKS.items():
         made[name] = make, CLIP_AREA
         made[f"{name} (other fps)"] = functools.partial(make, rates=UNSEEN_RATES), CLIP_AREA
+        made[f"{name} (file)"] = make, CLIP_AREA
     for module in (printed, documents, charts):
         made |= {name: (make, AREA) for name, make in module.TASKS.items()}
     made["screen"] = functools.partial(with_tool, True), AREA
@@ -121,14 +125,8 @@ def items(name, make, area, per):
         turns = [turn for turn in sample.turns if not turn[0].startswith("<tool_response>")]
         media = {}
         if sample.media and isinstance(sample.media[0], Clip):
-            clip = sample.media[0]
-            frames = [f"{folder}/{i:02d}.png" for i in range(len(clip.frames))]
-            form = "png"
-            if sum(len(png(f)) for f in clip.frames) > 60_000:  # noise
-                form, frames = "webp", [f.replace(".png", ".webp") for f in frames]
-            for path, frame in zip(frames, clip.frames):
-                files[path] = png(frame) if form == "png" else webp(frame)
-            media = dict(frames=frames, fps=clip.fps)
+            media = clip_file(sample.media[0], folder, files) if name.endswith("(file)") else clip_frames(
+                sample.media[0], folder, files)
         elif sample.media:
             names = []
             for i, picture in enumerate(sample.media):
@@ -150,6 +148,22 @@ def items(name, make, area, per):
     return listed, files
 
 
+def clip_frames(clip, folder, files):
+    """The clip as a list of pictures, which it adds to the files."""
+    form, write = "png", png
+    if sum(len(png(f)) for f in clip.frames) > 60_000:  # noise
+        form, write = "webp", webp
+    named = {f"{folder}/{i:02d}.{form}": write(frame) for i, frame in enumerate(clip.frames)}
+    files |= named
+    return dict(frames=list(named), fps=clip.fps)
+
+
+def clip_file(clip, folder, files):
+    """The clip as a video file, of which all frames are looked at as they are."""
+    files[f"{folder}.mp4"] = mp4(clip)
+    return dict(video=f"{folder}.mp4", nframes=len(clip.frames), min_pixels=MIN_PIXELS)
+
+
 def png(image):
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
@@ -160,6 +174,19 @@ def webp(image):
     file = io.BytesIO()
     image.save(file, "WEBP", quality=85, method=6)
     return file.getvalue()
+
+
+def mp4(clip):
+    """The clip as cameras and screens write it: H.264 with halved colours, which wants even sides."""
+    with tempfile.TemporaryDirectory() as folder:
+        for i, frame in enumerate(clip.frames):
+            frame.save(f"{folder}/{i:02d}.png")
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-framerate", str(clip.fps), "-i", f"{folder}/%02d.png", "-vf",
+             "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-threads", "1",
+             "-bitexact", f"{folder}/clip.mp4"], check=True)
+        with open(f"{folder}/clip.mp4", "rb") as file:
+            return file.read()
 
 
 def main():

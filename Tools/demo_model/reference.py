@@ -6,7 +6,7 @@ from qwen_vl_utils import process_vision_info
 from transformers import (AutoTokenizer, GenerationConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor,
                           Qwen2VLImageProcessor)
 
-from sample import MIN_PIXELS, Clip
+from sample import MIN_PIXELS, Clip, VideoFile
 
 
 class Reference:
@@ -37,6 +37,8 @@ class Reference:
     def part(medium):
         if isinstance(medium, Clip):
             return dict(type="video", video=medium.frames, fps=medium.fps, min_pixels=MIN_PIXELS)
+        if isinstance(medium, VideoFile):
+            return dict(type="video", video=medium.path, nframes=medium.count, min_pixels=MIN_PIXELS)
         return dict(type="image", image=medium.image, min_pixels=MIN_PIXELS)
 
     def tokens(self, sample, limit=768):

@@ -33,6 +33,13 @@ class Clip:
 
 
 @dataclass
+class VideoFile:
+    """A clip in a file, for the reference; training has clips alone."""
+    path: str
+    count: int  # frames that are looked at
+
+
+@dataclass
 class Sample:
     task: str
     turns: list  # of (question, answer)
