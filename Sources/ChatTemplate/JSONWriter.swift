@@ -37,6 +37,34 @@ struct JSONWriter {
         return nil
     }
 
+    /// A document's value on one line; numbers that JSON does not have as null.
+    mutating func write(_ value: TemplateValue) {
+        switch value {
+        case .null: result += "null"
+        case .boolean(let flag): result += flag ? "true" : "false"
+        case .integer(let integer): result += String(integer)
+        case .largeInteger(let digits): result += digits
+        case .double(let double): result += double.isFinite ? Self.number(double) : "null"
+        case .string(let text): write(text)
+        case .list(let items):
+            result += "["
+            for (index, item) in items.enumerated() {
+                if index > 0 { result += itemSeparator }
+                write(item)
+            }
+            result += "]"
+        case .mapping(let members):
+            result += "{"
+            for (index, (key, member)) in members.enumerated() {
+                if index > 0 { result += itemSeparator }
+                write(key)
+                result += keySeparator
+                write(member)
+            }
+            result += "}"
+        }
+    }
+
     private static func number(_ double: Double) -> String {
         if double.isNaN { return "NaN" }
         if double.isInfinite { return double < 0 ? "-Infinity" : "Infinity" }
@@ -85,6 +113,13 @@ struct JSONWriter {
     }
 
     private mutating func write(_ text: String) {
+        // Nothing to escape, as in most texts.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && ($0 < 0x7F || !escapesNonASCII) }) {
+            result += "\""
+            result += text
+            result += "\""
+            return
+        }
         var scalars = String.UnicodeScalarView()
         scalars.append("\"")
         for scalar in text.unicodeScalars {
@@ -130,17 +165,7 @@ extension TemplateValue {
     /// The value as JSON text. Numbers that JSON does not have become null.
     package func serialized(_ style: JSONStyle) -> String {
         var writer = JSONWriter(separators: style == .compact ? (",", ":") : nil)
-        // Every kind of value of a document can be written.
-        _ = writer.write(RuntimeValue(finite))
+        writer.write(self)
         return writer.result
-    }
-
-    private var finite: TemplateValue {
-        switch self {
-        case .double(let double) where !double.isFinite: .null
-        case .list(let items): .list(items.map(\.finite))
-        case .mapping(let mapping): .mapping(OrderedMapping(mapping.map { ($0, $1.finite) }))
-        default: self
-        }
     }
 }

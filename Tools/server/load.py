@@ -30,17 +30,27 @@ def body(question, tokens, picture=None, whole=False):
 
 
 async def ask(session, url, request):
-    """(token ids, time of each, usage), times in seconds from the request on."""
+    """What came, as it came: [(seconds from the request on, bytes)]."""
     begun = time.perf_counter()
-    ids, times, usage = [], [], None
     async with session.post(url + "/v1/chat/completions", json=request) as response:
         if response.status != 200:
             raise RuntimeError(f"{response.status}: {(await response.text())[:200]}")
         if not request["stream"]:
-            reply = json.loads(await response.read())
-            ids = reply["choices"][0]["token_ids"]
-            return ids, [time.perf_counter() - begun] * len(ids), reply["usage"]
-        async for line in response.content:
+            data = await response.read()
+            return [(time.perf_counter() - begun, data)]
+        return [(time.perf_counter() - begun, piece) async for piece in response.content.iter_any()]
+
+
+def parsed(pieces, streamed=True):
+    """(token ids, time of each, usage). Read afterwards: what clients do with an answer is not the server's load."""
+    if not streamed:
+        reply = json.loads(pieces[0][1])
+        ids = reply["choices"][0]["token_ids"]
+        return ids, [pieces[0][0]] * len(ids), reply["usage"]
+    ids, times, usage, rest = [], [], None, b""
+    for moment, piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])
@@ -50,7 +60,7 @@ async def ask(session, url, request):
             for choice in event["choices"]:
                 new = choice.get("token_ids") or []
                 ids += new
-                times += [time.perf_counter() - begun] * len(new)
+                times += [moment] * len(new)
     return ids, times, usage
 
 
@@ -66,25 +76,28 @@ def question(client, number, words):
 
 async def run(url, clients, arguments):
     answers, first, gaps = {}, [], []
-    count = 0
+    came = []
     stop = time.perf_counter() + arguments.seconds
 
     async def client(index, session):
-        nonlocal count
         number = 0
         while time.perf_counter() < stop:
             text = question(index, arguments.offset + number, arguments.words)
-            ids, times, _ = await ask(session, url, body(text, arguments.tokens, arguments.picture, arguments.whole))
-            answers[text] = ids
-            first.append(times[0])
-            gaps.extend(b - a for a, b in zip(times, times[1:]))
-            count += len(ids)
+            came.append((text, await ask(
+                session, url, body(text, arguments.tokens, arguments.picture, arguments.whole))))
             number += 1
 
     begun = time.perf_counter()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
         await asyncio.gather(*(client(index, session) for index in range(clients)))
     spent = time.perf_counter() - begun
+    count = 0
+    for text, pieces in came:
+        ids, times, _ = parsed(pieces, not arguments.whole)
+        answers[text] = ids
+        first.append(times[0])
+        gaps.extend(b - a for a, b in zip(times, times[1:]))
+        count += len(ids)
     row = {"clients": clients, "answers": len(answers), "tokens_per_second": count / spent,
            "first_p50": statistics.median(first), "first_p95": percentile(first, .95),
            "gap_p50": statistics.median(gaps), "gap_p95": percentile(gaps, .95)}
@@ -98,13 +111,30 @@ async def again(url, picture, tokens):
         await ask(session, url, body("Hello", 2))
         for name, text in [("first", "What is in the picture?"), ("second", "What is in the picture?"),
                            ("other question", "Which colours are there?")]:
-            _, times, usage = await ask(session, url, body(text, tokens, picture))
+            _, times, usage = parsed(await ask(session, url, body(text, tokens, picture)))
             cached = usage["prompt_tokens_details"]["cached_tokens"]
             print(f"{name:>15}: first token after {times[0] * 1000:9.2f} ms, {cached} of {usage['prompt_tokens']} tokens known")
             if name == "first":
                 cold = times[0]
             else:
                 print(f"{'':>15}  {cold / times[0]:.1f} times as fast")
+
+
+async def rounds(arguments):
+    """Numbers of clients in turns, so that a slow minute of the machine counts for all."""
+    rows = {clients: [] for clients in arguments.clients}
+    for _ in range(arguments.rounds):
+        for clients in arguments.clients:
+            rows[clients].append((await run(arguments.url, clients, arguments))[0])
+    middle = {c: {key: statistics.median(row[key] for row in of) for key in of[0]} for c, of in rows.items()}
+    base = arguments.clients[0]
+    print(f"medians of {arguments.rounds} rounds\nclients  tokens/s  against {base}   first token p50/p95 ms   "
+          "between tokens p50/p95 ms")
+    for clients, row in middle.items():
+        ratio = statistics.median(a["tokens_per_second"] / b["tokens_per_second"]
+                                  for a, b in zip(rows[clients], rows[base]))
+        print(f"{clients:7d} {row['tokens_per_second']:9.1f} {ratio:9.2f}x {row['first_p50'] * 1000:13.1f}"
+              f" {row['first_p95'] * 1000:9.1f} {row['gap_p50'] * 1000:15.2f} {row['gap_p95'] * 1000:8.2f}", flush=True)
 
 
 async def main():
@@ -116,12 +146,16 @@ async def main():
     parser.add_argument("--words", type=int, default=12, help="words of a question")
     parser.add_argument("--picture", help="a picture in each question")
     parser.add_argument("--whole", action="store_true", help="answers come whole, not as events: times are theirs")
+    parser.add_argument("--rounds", type=int, default=1, help="each number of clients so often, in turns; medians count")
     parser.add_argument("--check", type=int, default=0, help="so many answers of each run are asked for again, alone")
     parser.add_argument("--again", metavar="PICTURE", help="ask twice about one picture instead")
     parser.add_argument("--offset", type=int, default=int(time.time()) % 100_000, help="first question's number")
     arguments = parser.parse_args()
     if arguments.again:
         await again(arguments.url, arguments.again, 4)
+        return
+    if arguments.rounds > 1:
+        await rounds(arguments)
         return
     print("clients  answers  tokens/s   first token p50/p95 ms   between tokens p50/p95 ms")
     base = None
@@ -134,7 +168,8 @@ async def main():
               f"   {row['tokens_per_second'] / base:.2f}x", flush=True)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
             for text in list(answers)[:arguments.check]:
-                ids, _, _ = await ask(session, arguments.url, body(text, arguments.tokens, arguments.picture, arguments.whole))
+                request = body(text, arguments.tokens, arguments.picture, arguments.whole)
+                ids, _, _ = parsed(await ask(session, arguments.url, request), not arguments.whole)
                 assert ids == answers[text], f"another answer alone: {text}"
         if arguments.check:
             print(f"        {min(arguments.check, len(answers))} answers are the same alone", flush=True)

@@ -94,7 +94,7 @@ extension Engine {
             options.maxTokens = length
             let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
             streams.append(stream)
-            return GenerationRequest(prompt: prompt, options: options, cancellation: Cancellation(), output: output)
+            return GenerationRequest(prompt: prompt, options: options, output: GenerationSink(output))
         }
         try submit(requests)
         var completions: [Completion] = []

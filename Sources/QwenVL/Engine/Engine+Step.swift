@@ -22,7 +22,7 @@ extension Engine {
         for sequence in running + waiting where sequence.request.cancellation.isCancelled {
             remove(sequence)
             counted.cancelled += 1
-            sequence.request.output.finish(throwing: CancellationError())
+            sequence.request.output.end(CancellationError())
         }
         admit()
         for sequence in running where sequence.isReadingPrompt { takeComputedBlocks(sequence) }
@@ -176,7 +176,7 @@ extension Engine {
         } catch {
             remove(sequence)
             let error = (error as? VisionInputError).map { QwenVLError($0, field: "video") } ?? error
-            sequence.request.output.finish(throwing: QwenVLError.wrapping(error))
+            sequence.request.output.end(QwenVLError.wrapping(error))
             return -1
         }
     }
@@ -228,7 +228,7 @@ extension Engine {
         }
         if sequence.isReadingPrompt {
             counted.promptTokensComputed += count
-            sequence.request.output.yield(.prompt(done: sequence.cached, total: sequence.promptCount))
+            sequence.request.output.put(.prompt(done: sequence.cached, total: sequence.promptCount))
         }
     }
 
@@ -254,7 +254,7 @@ extension Engine {
                 if let reason { end(sequence, reason) }
             } catch {
                 remove(sequence)
-                sequence.request.output.finish(throwing: error)
+                sequence.request.output.end(error)
             }
         }
     }
@@ -268,7 +268,7 @@ extension Engine {
             // Whoever asked for the file waits for these answers.
             for sequence in running {
                 remove(sequence)
-                sequence.request.output.finish(throwing: QwenVLError.wrapping(error))
+                sequence.request.output.end(QwenVLError.wrapping(error))
             }
         }
     }

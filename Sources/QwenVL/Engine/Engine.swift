@@ -160,7 +160,8 @@ public actor Engine: ChatModel {
                     let prompt = try await processor.prompt(messages, tools: tools)
                     try await submit([
                         GenerationRequest(
-                            prompt: prompt, options: options, cancellation: cancellation, output: output)
+                            prompt: prompt, options: options, cancellation: cancellation,
+                            output: GenerationSink(output))
                     ])
                 } catch {
                     output.finish(throwing: QwenVLError.wrapping(error))
@@ -184,13 +185,35 @@ public actor Engine: ChatModel {
             let streams = options.map { options in
                 let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
                 let request = GenerationRequest(
-                    prompt: prompt.prompt, options: options.merged(over: defaults), output: output, client: client)
+                    prompt: prompt.prompt, options: options.merged(over: defaults), output: GenerationSink(output),
+                    client: client)
                 output.onTermination = { _ in request.cancellation.cancel() }
                 requests.append(request)
                 return stream
             }
             try submit(requests)
             return streams
+        } catch {
+            throw QwenVLError.wrapping(error)
+        }
+    }
+
+    /// As `start`, for several prompts, without streams between: what comes goes to the sink of its number.
+    /// - Parameters:
+    ///   - work: prompts, each to be answered once for each of its options. Answers are numbered through.
+    ///   - cancellation: ends the work on all of them.
+    package func start(
+        _ work: [(prompt: PreparedPrompt, options: [GenerationOptions])], client: String?, cancellation: Cancellation,
+        to sink: (Int) -> GenerationSink
+    ) throws {
+        do {
+            let answers = work.flatMap { prompt, options in options.map { (prompt.prompt, $0.merged(over: defaults)) } }
+            try submit(
+                answers.enumerated().map { number, answer in
+                    GenerationRequest(
+                        prompt: answer.0, options: answer.1, cancellation: cancellation, output: sink(number),
+                        client: client)
+                })
         } catch {
             throw QwenVLError.wrapping(error)
         }
@@ -209,7 +232,7 @@ public actor Engine: ChatModel {
             for messages in conversations {
                 let prompt = try await processor.prompt(messages)
                 let (stream, output) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
-                let request = GenerationRequest(prompt: prompt, options: options, output: output)
+                let request = GenerationRequest(prompt: prompt, options: options, output: GenerationSink(output))
                 output.onTermination = { _ in request.cancellation.cancel() }
                 streams.append(stream)
                 requests.append(request)

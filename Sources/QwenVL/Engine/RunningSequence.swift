@@ -1,27 +1,19 @@
 import QwenTokenizer
 import QwenVLModel
-import Synchronization
 import TensorCore
-
-/// Told by a caller that nobody waits any more; looked at once a step.
-final class Cancellation: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isCancelled: Bool { flag.load(ordering: .relaxed) }
-    func cancel() { flag.store(true, ordering: .relaxed) }
-}
 
 /// One conversation on its way to the engine.
 struct GenerationRequest: Sendable {
     let prompt: Prompt
     let options: GenerationOptions
     let cancellation: Cancellation
-    let output: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+    let output: GenerationSink
     /// Who asks: places in the batch are dealt out evenly among clients.
     var client: String?
 
     init(
         prompt: Prompt, options: GenerationOptions, cancellation: Cancellation = Cancellation(),
-        output: AsyncThrowingStream<GenerationEvent, any Error>.Continuation, client: String? = nil
+        output: GenerationSink, client: String? = nil
     ) {
         self.prompt = prompt
         self.options = options
@@ -125,7 +117,7 @@ final class RunningSequence {
         let speaks = !ended && context.tokenizer.contains(Int32(token))
         let piece = speaks ? stops.push(try decoder.push(Int32(token))) : ""
         text += piece
-        request.output.yield(
+        request.output.put(
             .text(TextDelta(text: piece, tokenIDs: [token], logprobs: logprob.map { [$0] } ?? [])))
         if ended || stops.match != nil { return .stop }
         constraint?.accept(token)
@@ -139,13 +131,13 @@ final class RunningSequence {
         let rest = stops.push(decoder.finish()) + stops.finish()
         if !rest.isEmpty {
             text += rest
-            request.output.yield(.text(TextDelta(text: rest, tokenIDs: [], logprobs: [])))
+            request.output.put(.text(TextDelta(text: rest, tokenIDs: [], logprobs: [])))
         }
         if let started, let firstToken {
             timings.prefill = started.duration(to: firstToken).seconds - timings.vision
             timings.decode = firstToken.duration(to: .now).seconds
         }
-        request.output.yield(
+        request.output.put(
             .finished(
                 Completion(
                     text: text, tokenIDs: tokens.dropFirst(promptCount).map(Int.init),
@@ -154,7 +146,7 @@ final class RunningSequence {
                         promptTokens: promptCount, completionTokens: generatedCount, cachedTokens: reusedTokens),
                     logprobs: request.options.logprobs == nil ? nil : logprobs, timings: timings,
                     pictures: request.prompt.media.map(\.report))))
-        request.output.finish()
+        request.output.end(nil)
     }
 }
 

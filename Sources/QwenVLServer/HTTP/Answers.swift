@@ -1,11 +1,11 @@
 import Hummingbird
 import Logging
 import NIOCore
-import QwenVL
+package import QwenVL
 import Synchronization
 
 /// What comes while the answers to one request are made.
-enum AnswerEvent: Sendable {
+package enum AnswerEvent: Sendable {
     /// Something of one of the choices.
     case choice(Int, GenerationEvent)
     /// Nothing came for a while; whoever streams says so, and proxies keep the connection.
@@ -22,16 +22,12 @@ struct AnswerScope: Sendable {
     let place: Admission.Place
 }
 
-/// The answers to one request, side by side. The sequence ends early, and with it the work, when the client goes or
-/// the time is up.
-typealias Answers = AsyncThrowingStream<AnswerEvent, any Error>
-
 extension AnswerScope {
     /// Proxies commonly close what has been silent for a minute or half of one.
     private static let pause = Duration.seconds(15)
 
     /// Queues a prompt once for each of the options.
-    /// - Throws: what the engine throws when it does not take it, `ClientGone`.
+    /// - Throws: what the engine throws when it does not take it.
     func start(_ engine: Engine, _ prompt: PreparedPrompt, options: [GenerationOptions]) async throws -> Answers {
         try await start(engine, [(prompt: prompt, options: options)])
     }
@@ -40,62 +36,83 @@ extension AnswerScope {
     func start(
         _ engine: Engine, _ work: [(prompt: PreparedPrompt, options: [GenerationOptions])]
     ) async throws -> Answers {
-        let (answers, output) = Answers.makeStream()
-        let forwarding = Forwarding()
-        let context = context
-        let token = connections.onClose(of: context.channel) { output.finish(throwing: ClientGone()) }
-        output.onTermination = { [connections] _ in
-            connections.forget(token, of: context.channel)
-            forwarding.end()
+        let clocks = work.flatMap(\.options).map { _ in TokenClock(received: context.received, metrics: metrics) }
+        let answers = Answers(clocks, logger: context.logger)
+        let mailbox = answers.mailbox
+        let cancellation = Cancellation()
+        let watch = watch(mailbox)
+        let channel = context.channel
+        let token = connections.onClose(of: channel) { mailbox.end(.failure(ClientGone())) }
+        mailbox.whenOver { [connections] in
+            connections.forget(token, of: channel)
+            cancellation.cancel()
+            watch.cancel()
         }
-        do {
-            var streams: [AsyncThrowingStream<GenerationEvent, any Error>] = []
-            for (prompt, options) in work {
-                streams += try await engine.start(prompt, options: options, client: context.client)
-            }
-            forwarding.begin(Task { [streams] in await forward(streams, to: output) })
-        } catch {
-            output.finish(throwing: error)
-            throw error
+        try await engine.start(work, client: context.client, cancellation: cancellation) { number in
+            GenerationSink(
+                put: { event in
+                    clocks[number].note(event)
+                    mailbox.put(.choice(number, event))
+                },
+                end: { error in
+                    // An answer's last event ends it; what is told here is that one came to no end.
+                    if let error { mailbox.end(.failure(error)) }
+                })
         }
         return answers
     }
 
-    private func forward(
-        _ streams: [AsyncThrowingStream<GenerationEvent, any Error>], to output: Answers.Continuation
-    ) async {
-        await withTaskGroup(of: Void.self) { group in
-            for (choice, stream) in streams.enumerated() {
-                group.addTask {
-                    do {
-                        var clock = TokenClock(received: context.received, metrics: metrics)
-                        for try await event in stream {
-                            clock.note(event)
-                            if case .finished(let completion) = event { log(completion, clock) }
-                            output.yield(.choice(choice, event))
-                        }
-                    } catch {
-                        output.finish(throwing: error)
-                    }
-                }
+    /// Says that the work goes on where nothing comes, and ends what takes too long.
+    private func watch(_ mailbox: AnswerMailbox) -> Task<Void, any Error> {
+        let end = context.received.advanced(by: .seconds(timeout))
+        return Task {
+            while ContinuousClock.now < end {
+                try await Task.sleep(until: min(end, .now.advanced(by: Self.pause)))
+                mailbox.put(.pause)
             }
-            // Ends with the others: it is cancelled when they are done.
-            let watch = Task {
-                let end = context.received.advanced(by: .seconds(timeout))
-                while ContinuousClock.now < end {
-                    try await Task.sleep(until: min(end, .now.advanced(by: Self.pause)))
-                    output.yield(.pause)
-                }
-                output.finish(throwing: APIError.timedOut)
-            }
-            await group.waitForAll()
-            watch.cancel()
+            mailbox.end(.failure(APIError.timedOut))
         }
-        output.finish()
+    }
+}
+
+/// The answers to one request, side by side. The work ends when the client goes, when the time is up, and when nobody
+/// holds this any more.
+final class Answers: Sendable {
+    let mailbox = AnswerMailbox()
+    private let clocks: [TokenClock]
+    private let finished = Mutex(0)
+    private let logger: Logger
+
+    /// - Parameter clocks: one for each answer.
+    fileprivate init(_ clocks: [TokenClock], logger: Logger) {
+        self.clocks = clocks
+        self.logger = logger
+    }
+
+    deinit { mailbox.end(.success(())) }
+
+    /// What has come since the last call, at least one event; nil when all answers are whole.
+    /// - Throws: why they will not be.
+    func next() async throws -> [AnswerEvent]? {
+        guard finished.withLock({ $0 < clocks.count }), let events = try await mailbox.next() else { return nil }
+        for case .choice(let number, .finished(let completion)) in events {
+            finished.withLock { $0 += 1 }
+            log(completion, clocks[number])
+        }
+        return events
+    }
+
+    /// All answers whole.
+    func completions() async throws -> [Completion] {
+        var completions = [Completion?](repeating: nil, count: clocks.count)
+        while let events = try await next() {
+            for case .choice(let index, .finished(let completion)) in events { completions[index] = completion }
+        }
+        return completions.compactMap { $0 }
     }
 
     private func log(_ completion: Completion, _ clock: TokenClock) {
-        context.logger.info(
+        logger.info(
             "answer",
             metadata: [
                 "prompt_tokens": "\(completion.usage.promptTokens)",
@@ -105,62 +122,33 @@ extension AnswerScope {
                 "first_token_seconds": "\((clock.untilFirst * 1000).rounded() / 1000)",
             ])
     }
-
-    /// The task that forwards, which may have to end before it is known.
-    private final class Forwarding: Sendable {
-        private let state = Mutex<(task: Task<Void, Never>?, isOver: Bool)>((nil, false))
-
-        func begin(_ task: Task<Void, Never>) {
-            let isOver = state.withLock { state in
-                state.task = task
-                return state.isOver
-            }
-            if isOver { task.cancel() }
-        }
-
-        func end() {
-            let task = state.withLock { state in
-                state.isOver = true
-                return state.task
-            }
-            task?.cancel()
-        }
-    }
 }
 
-/// Times of an answer's tokens.
-private struct TokenClock {
-    let received: ContinuousClock.Instant
-    let metrics: ServerMetrics
-    private var last: ContinuousClock.Instant?
-    private(set) var untilFirst = 0.0
+/// Times of an answer's tokens, as the engine makes them.
+private final class TokenClock: Sendable {
+    private let received: ContinuousClock.Instant
+    private let metrics: ServerMetrics
+    private let tokens = Mutex<(first: ContinuousClock.Instant, last: ContinuousClock.Instant)?>(nil)
 
     init(received: ContinuousClock.Instant, metrics: ServerMetrics) {
         self.received = received
         self.metrics = metrics
     }
 
-    mutating func note(_ event: GenerationEvent) {
+    /// Seconds from the request to its first token.
+    var untilFirst: Double { tokens.withLock { $0.map { received.duration(to: $0.first).inSeconds } ?? 0 } }
+
+    func note(_ event: GenerationEvent) {
         guard case .text(let delta) = event, !delta.tokenIDs.isEmpty else { return }
         let now = ContinuousClock.now
-        if let last {
-            metrics.nextToken(seconds: last.duration(to: now).inSeconds)
-        } else {
-            untilFirst = received.duration(to: now).inSeconds
-            metrics.firstToken(seconds: untilFirst)
+        let before = tokens.withLock { tokens in
+            defer { tokens = (tokens?.first ?? now, now) }
+            return tokens?.last
         }
-        last = now
-    }
-}
-
-extension Answers {
-    /// All answers whole.
-    func completions(_ count: Int) async throws -> [Completion] {
-        var completions = [Completion?](repeating: nil, count: count)
-        for try await case .choice(let index, .finished(let completion)) in self { completions[index] = completion }
-        let whole = completions.compactMap { $0 }
-        // An engine whose answers end without a word has been cancelled.
-        guard whole.count == count else { throw CancellationError() }
-        return whole
+        if let before {
+            metrics.nextToken(seconds: before.duration(to: now).inSeconds)
+        } else {
+            metrics.firstToken(seconds: received.duration(to: now).inSeconds)
+        }
     }
 }

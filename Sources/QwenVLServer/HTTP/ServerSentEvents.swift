@@ -6,7 +6,10 @@ import NIOCore
 
 /// Server-sent events: what streams to the client, piece by piece.
 enum ServerSentEvent {
-    static func data(_ value: JSON) -> ByteBuffer { ByteBuffer(string: "data: \(value.serialized(.compact))\n\n") }
+    static func data(_ value: JSON) -> ByteBuffer { data(value.serialized(.compact)) }
+
+    /// - Parameter json: on one line.
+    static func data(_ json: String) -> ByteBuffer { ByteBuffer(string: "data: \(json)\n\n") }
 
     static func named(_ name: String, _ value: JSON) -> ByteBuffer {
         ByteBuffer(string: "event: \(name)\ndata: \(value.serialized(.compact))\n\n")
@@ -28,17 +31,9 @@ enum ServerSentEvent {
     ) -> Response {
         let body = ResponseBody { writer in
             defer { withExtendedLifetime(scope) {} }
-            let render = render()
+            let loop = EventLoopExecutor(scope.context.channel.eventLoop)
             do {
-                for try await event in answers {
-                    if case .pause = event {
-                        try await writer.write(pause)
-                    } else {
-                        let buffers = render(event)
-                        if !buffers.isEmpty { try await writer.write(contentsOf: buffers) }
-                    }
-                }
-                try await writer.write(contentsOf: render(nil))
+                try await withTaskExecutorPreference(loop) { try await write(answers, to: &writer, render()) }
             } catch {
                 if error is ClientGone { throw error }
                 scope.context.logger.warning("answer broken off", metadata: ["error": "\(error)"])
@@ -52,6 +47,23 @@ enum ServerSentEvent {
                 .contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-cache",
                 .accelBuffering: "no",
             ], body: body)
+    }
+
+    private static func write(
+        _ answers: Answers, to writer: inout any ResponseBodyWriter, _ render: (AnswerEvent?) -> [ByteBuffer]
+    ) async throws {
+        while let events = try await answers.next() {
+            var text = ByteBuffer()
+            for event in events {
+                if case .pause = event {
+                    text.writeImmutableBuffer(pause)
+                } else {
+                    for buffer in render(event) { text.writeImmutableBuffer(buffer) }
+                }
+            }
+            if text.readableBytes > 0 { try await writer.write(text) }
+        }
+        try await writer.write(contentsOf: render(nil))
     }
 }
 

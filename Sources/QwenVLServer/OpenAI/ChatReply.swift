@@ -11,13 +11,9 @@ struct ChatReply: Sendable {
     let prompt: PreparedPrompt
     let logprobs: LogprobWriter
 
-    private func frame(_ object: String, _ choices: [JSON], usage: JSON?) -> JSON {
-        var members: [(String, JSON)] = [
-            ("id", .string(id)), ("object", .string(object)), ("created", .integer(created)),
-            ("model", .string(model)), ("choices", .list(choices)),
-        ]
-        if let usage { members.append(("usage", usage)) }
-        return .mapping(members)
+    /// What a whole answer and every piece of one begin with.
+    private func head(_ object: String) -> JSON {
+        ["id": .string(id), "object": .string(object), "created": .integer(created), "model": .string(model)]
     }
 
     private func split(_ text: String) -> (content: String, calls: [ToolCall]) {
@@ -44,7 +40,8 @@ struct ChatReply: Sendable {
             }
             return JSON.mapping(choice)
         }
-        let reply = frame("chat.completion", choices, usage: UsageReport(prompt, completions).chat)
+        let reply = head("chat.completion").with("choices", .list(choices))
+            .with("usage", UsageReport(prompt, completions).chat)
         return request.fields.returnsTokenIDs
             ? reply.with("prompt_token_ids", .list(prompt.tokenIDs.map { .integer($0) })) : reply
     }
@@ -79,6 +76,8 @@ struct ChatReply: Sendable {
         var usage = UsageReport(prompt)
         var written = 0
         var isOpen = false
+        // Thousands of pieces a second begin alike.
+        let head = String(head("chat.completion.chunk").serialized(.compact).dropLast())
         return { event in
             var events: [ByteBuffer] = []
             func send(_ index: Int, _ delta: JSON, logprobs: JSON = .null, finish: JSON = .null, ids: [Int] = []) {
@@ -88,7 +87,7 @@ struct ChatReply: Sendable {
                 if request.fields.returnsTokenIDs { choice.append(("token_ids", .list(ids.map { .integer($0) }))) }
                 var now = usage
                 now.completionTokens = max(usage.completionTokens, written)
-                events.append(ServerSentEvent.data(chunk([.mapping(choice)], usage: now)))
+                events.append(chunk(head, [.mapping(choice)], usage: now))
             }
             if !isOpen {
                 isOpen = true
@@ -116,7 +115,7 @@ struct ChatReply: Sendable {
             case nil:
                 if case .never = request.fields.usage {
                 } else {
-                    events.append(ServerSentEvent.data(chunk([], usage: usage, isLast: true)))
+                    events.append(chunk(head, [], usage: usage, isLast: true))
                 }
                 events.append(ServerSentEvent.done)
             }
@@ -140,16 +139,18 @@ struct ChatReply: Sendable {
         }
     }
 
-    private func chunk(_ choices: [JSON], usage: UsageReport, isLast: Bool = false) -> JSON {
-        let shown: JSON? =
-            switch request.fields.usage {
-            case .never: nil
-            case .atEnd: isLast ? usage.chat : .null
-            case .always: usage.chat
-            }
-        let reply = frame("chat.completion.chunk", choices, usage: shown)
-        return request.fields.returnsTokenIDs && isLast
-            ? reply.with("prompt_token_ids", .list(prompt.tokenIDs.map { .integer($0) })) : reply
+    private func chunk(_ head: String, _ choices: [JSON], usage: UsageReport, isLast: Bool = false) -> ByteBuffer {
+        var text = head + ",\"choices\":" + JSON.list(choices).serialized(.compact)
+        func add(_ key: String, _ value: JSON) { text += ",\"\(key)\":" + value.serialized(.compact) }
+        switch request.fields.usage {
+        case .never: break
+        case .atEnd: add("usage", isLast ? usage.chat : .null)
+        case .always: add("usage", usage.chat)
+        }
+        if request.fields.returnsTokenIDs, isLast {
+            add("prompt_token_ids", .list(prompt.tokenIDs.map { .integer($0) }))
+        }
+        return ServerSentEvent.data(text + "}")
     }
 }
 

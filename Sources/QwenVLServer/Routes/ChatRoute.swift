@@ -22,7 +22,7 @@ struct ChatRoute: Sendable {
                 [ServerSentEvent.data($0.json)]
             }
         }
-        return .json(reply.whole(try await answers.completions(asked.fields.choices)))
+        return .json(reply.whole(try await answers.completions()))
     }
 }
 

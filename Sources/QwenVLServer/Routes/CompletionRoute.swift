@@ -34,6 +34,6 @@ struct CompletionRoute: Sendable {
                 [ServerSentEvent.data($0.json)]
             }
         }
-        return .json(reply.whole(try await answers.completions(prompts.count * asked.fields.choices)))
+        return .json(reply.whole(try await answers.completions()))
     }
 }

@@ -21,6 +21,6 @@ struct ResponsesRoute: Sendable {
         if asked.fields.streams {
             return ServerSentEvent.response(answers, scope: scope, render: reply.streaming, failure: reply.failure)
         }
-        return .json(reply.whole(try await answers.completions(1)[0]))
+        return .json(reply.whole(try await answers.completions()[0]))
     }
 }
