@@ -132,10 +132,17 @@ package struct Workload: Sendable {
     /// - Parameter chunk: tokens that go through the model at a time; weights are read once for each chunk.
     package func prefill(_ tokens: Int, past: Int = 0, chunk: Int = 512) -> Work {
         let t = config.text
-        // Token i sees the past and itself.
-        let pairs = Double(tokens) * Double(past) + Double(tokens) * Double(tokens + 1) / 2
-        let attention = Work(4 * pairs * Double(t.heads * t.headSize * t.layers), formats.text.attention.arithmetic)
-        var work = product(textLayers, rows: tokens, formats.text) + product([head], rows: 1, formats.text) + attention
+        // Token i sees the past and itself. Behind the last layer's keys and values the last token alone goes on.
+        let pairs =
+            (Double(tokens) * Double(past) + Double(tokens) * Double(tokens + 1) / 2) * Double(t.layers - 1)
+            + Double(past + tokens)
+        let attention = Work(4 * pairs * Double(t.heads * t.headSize), formats.text.attention.arithmetic)
+        let behindKeys = textLayers.dropFirst().map { ($0, $0.count / t.layers) }
+        let all =
+            textLayers.prefix(1) + behindKeys.map { Matrix(rows: $0.rows, columns: $0.columns, count: $0.count - $1) }
+        let last = behindKeys.map { Matrix(rows: $0.rows, columns: $0.columns, count: $1) } + [head]
+        var work =
+            product(Array(all), rows: tokens, formats.text) + product(last, rows: 1, formats.text) + attention
         let passes = (tokens + chunk - 1) / max(1, chunk)
         work.bytes = Double(passes * bytes(textLayers, formats.text) + bytes([head], formats.text))
         return work

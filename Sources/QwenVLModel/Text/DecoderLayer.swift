@@ -37,6 +37,26 @@ struct DecoderLayer: Sendable {
 
     /// Changes h [rows, hidden] in place, and adds the rows' keys and values to the cache.
     func apply(to h: Tensor, step: StepContext, backend: any Backend) {
+        let queries = append(h, step: step, backend: backend)
+        attend(queries, in: step.sequences, of: step.cache, addingTo: h, backend: backend)
+    }
+
+    /// As `apply`, but for some of the rows alone, which leaves h as it is: nobody asks for the others behind the last
+    /// layer. All rows' keys and values go to the cache.
+    /// - Returns: [rows.count, hidden]
+    func applied(to h: Tensor, rows: [Int32], step: StepContext, backend: any Backend) -> Tensor {
+        let queries = append(h, step: step, backend: backend)
+        let chosen = backend.gatherRows(h, rows)
+        guard !rows.isEmpty else { return chosen }
+        attend(
+            backend.gatherRows(queries, rows), in: step.sequences.each(rows), of: step.cache, addingTo: chosen,
+            backend: backend)
+        return chosen
+    }
+
+    /// Adds the rows' keys and values to the cache.
+    /// - Returns: the rows' queries.
+    private func append(_ h: Tensor, step: StepContext, backend: any Backend) -> Tensor {
         let x = backend.rmsNorm(h, weight: inputNorm, epsilon: epsilon)
         let qkv = backend.linear(x, qkv)
         let (keys, values) = (heads.width, heads.width + kvHeads.width)
@@ -44,11 +64,35 @@ struct DecoderLayer: Sendable {
         backend.append(
             keys: qkv.columns(keys..<values), values: qkv.columns(values..<values + kvHeads.width), to: step.cache,
             layer: index, sequences: step.sequences)
+        return qkv.columns(0..<keys)
+    }
+
+    private func attend(
+        _ queries: Tensor, in sequences: [SequenceSpan], of cache: any KVCache, addingTo h: Tensor, backend: any Backend
+    ) {
         let attended = backend.cachedAttention(
-            queries: qkv.columns(0..<keys), heads: heads, cache: step.cache, layer: index, sequences: step.sequences)
+            queries: queries, heads: heads, cache: cache, layer: index, sequences: sequences)
         backend.addLinear(attended, output, to: h)
         let y = backend.rmsNorm(h, weight: postNorm, epsilon: epsilon)
         backend.addLinear(backend.swiGLU(y, gate: gate, up: up), down, to: h)
+    }
+}
+
+extension [SequenceSpan] {
+    /// Each of the rows as a span of its own: what it sees are the tokens up to itself.
+    fileprivate func each(_ rows: [Int32]) -> [SequenceSpan] {
+        var starts: [Int] = []
+        var end = 0
+        for span in self {
+            starts.append(end)
+            end += span.count
+        }
+        return rows.map { row in
+            // Rows stand sequence by sequence.
+            let place = starts.lastIndex { $0 <= Int(row) } ?? 0
+            let span = self[place]
+            return SequenceSpan(blocks: span.blocks, past: span.past + Int(row) - starts[place], count: 1)
+        }
     }
 }
 

@@ -33,14 +33,25 @@ struct TextDecoder: Sendable {
         trace?("text.embed", h)
         let context = StepContext(
             rotary: mrope.table(step.positions, backend: backend), cache: cache, sequences: step.sequences)
-        for (index, layer) in layers.enumerated() {
+        for (index, layer) in layers.dropLast().enumerated() {
             layer.apply(to: h, step: context, backend: backend)
             trace?("text.layer.\(index)", h)
         }
-        if let trace { trace("text.norm", backend.rmsNorm(h, weight: norm, epsilon: epsilon)) }
-        let wanted = backend.gatherRows(h, step.logitRows)
+        let wanted = lastLayer(h, rows: step.logitRows, step: context, backend: backend, trace: trace)
         let logits = backend.linear(backend.rmsNorm(wanted, weight: norm, epsilon: epsilon), head)
         trace?("logits", logits)
         return logits
+    }
+
+    /// - Returns: the rows that logits are wanted of, behind the last layer.
+    private func lastLayer(
+        _ h: Tensor, rows: [Int32], step: StepContext, backend: any Backend, trace: ActivationTrace?
+    ) -> Tensor {
+        guard let layer = layers.last else { return backend.gatherRows(h, rows) }
+        if trace == nil, rows.count < h.rows { return layer.applied(to: h, rows: rows, step: step, backend: backend) }
+        layer.apply(to: h, step: step, backend: backend)
+        trace?("text.layer.\(layers.count - 1)", h)
+        trace?("text.norm", backend.rmsNorm(h, weight: norm, epsilon: epsilon))
+        return backend.gatherRows(h, rows)
     }
 }
