@@ -55,7 +55,8 @@ package struct ImageDecoder: Sendable {
         let data = try source.bytes(limits: limits)
         do {
             let kind = try kind(of: data)
-            guard let format = kind.vipsFormat else { return 1 }
+            // Not every libvips opens a JPEG of 12 bits; none has pages.
+            guard kind != .jpeg, let format = kind.vipsFormat else { return 1 }
             let request = cvips_request(format: format, page: 0, dpi: DecodeOptions().dpi(of: kind))
             return try data.withUnsafeBytes { bytes in Self.pages(bytes, request: request, kind: kind) }.get()
         } catch {

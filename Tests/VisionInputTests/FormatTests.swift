@@ -49,7 +49,10 @@ import VisionInput
         #expect(try Self.decode("display-p3.png") != plain)
     }
 
-    @Test(arguments: [("pages.tiff", 3), ("moving.gif", 3), ("pages.pdf", 3), ("rgb.bmp", 1), ("picture.heic", 1)])
+    @Test(arguments: [
+        ("pages.tiff", 3), ("moving.gif", 3), ("pages.pdf", 3), ("rgb.bmp", 1), ("picture.heic", 1),
+        ("twelve-bit.jpg", 1),
+    ])
     func pages(_ name: String, count: Int) throws {
         #expect(try ImageDecoder().pageCount(.path(Fixture.path("Formats/\(name)"))) == count)
     }
