@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,7 +24,6 @@ struct cvideo {
     cvideo_source source;
     int64_t position;
     double deadline;
-    _Atomic int is_cancelled;
 
     AVIOContext *io;
     AVFormatContext *format;
@@ -75,7 +73,7 @@ static double now(void) {
 
 static int must_stop(void *context) {
     cvideo *video = context;
-    return atomic_load_explicit(&video->is_cancelled, memory_order_relaxed) || now() > video->deadline;
+    return now() > video->deadline;
 }
 
 static int read_bytes(void *context, uint8_t *buffer, int count) {
@@ -327,10 +325,6 @@ void cvideo_close(cvideo *video) {
 
 void cvideo_set_deadline(cvideo *video, double seconds) {
     video->deadline = now() + seconds;
-}
-
-void cvideo_cancel(cvideo *video) {
-    atomic_store_explicit(&video->is_cancelled, 1, memory_order_relaxed);
 }
 
 int cvideo_read(cvideo *video, cvideo_packet *packet) {

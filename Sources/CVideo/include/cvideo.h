@@ -1,7 +1,7 @@
 // Videos through FFmpeg: packets of the one video stream, and the frames that they make.
 //
 // The file is read through callbacks from a descriptor or from memory; nothing else is ever opened, whatever the file
-// names. A handle belongs to one thread at a time, but for cvideo_cancel.
+// names. A handle belongs to one thread at a time.
 #pragma once
 
 #include <stddef.h>
@@ -54,8 +54,6 @@ void cvideo_close(cvideo *video);
 
 /// From now on, calls give up after so many seconds.
 void cvideo_set_deadline(cvideo *video, double seconds);
-/// Makes running and later calls give up. From any thread.
-void cvideo_cancel(cvideo *video);
 
 /// Reads the next packet of the video stream and keeps it for cvideo_send. 1; 0 at the end of the file; or an error.
 int cvideo_read(cvideo *video, cvideo_packet *packet);
