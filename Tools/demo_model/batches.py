@@ -2,6 +2,7 @@
 
 Stills and clips. A sample without turns goes through the vision tower alone: its marks are what is learnt from it.
 """
+import bisect
 import dataclasses
 import functools
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 import guide
+import named
 from sample import FACTOR, Clip, seen_size
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
@@ -65,6 +67,10 @@ class Batch:
     picture_order: torch.Tensor  # merged tokens from window order to picture order
     picture_tokens: torch.Tensor  # where they stand among the ids; samples without turns come behind these
     cells: torch.Tensor  # [merged tokens, guide.LABELS], picture order
+    names: torch.Tensor  # tokens at which a name ends
+    names_labels: torch.Tensor  # [names, len(named.SIZES)]
+    starts: torch.Tensor  # tokens before answers that name something
+    starts_labels: torch.Tensor  # [starts, len(named.SIZES)]
 
     def to(self, device):
         return self if device == "cpu" else Batch(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
@@ -108,15 +114,29 @@ def media_positions(slices, grid, fps):
 
 class Packer:
     def __init__(self, tokenizer):
-        self.encode = functools.lru_cache(200_000)(lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
+        whole = functools.lru_cache(200_000)(lambda text: tokenizer.encode(text, add_special_tokens=False))
+        self.encode = lambda text: whole(text).ids
+        self.begins = lambda text: [begin for begin, _ in whole(text).offsets]  # of each token, in characters
         self.special = {name: tokenizer.token_to_id(f"<|{name}|>") for name in
                         ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")}
 
     def write(self, sample, media):
-        """Ids, which of them are the assistant's to write, positions, and where the media's tokens stand.
+        """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, and where what
+        they show is named: (token, label), and before which answers.
         media: (positions from 0, is a clip) each."""
         s, line = self.special, self.encode("\n")
         ids, told, positions, places, at = [], [], [], [], 0
+        # With several pictures a name may stand for a thing in any of them.
+        everything, frames = named.shown(sample.media[0]) if len(sample.media) == 1 else ([], 0)
+        names, starts = [], []
+
+        def look(text):
+            """Labels of the names in a text whose tokens come next."""
+            found = named.mentions(text, everything) if everything else ()
+            made = [(end, named.label(what, frames)) for end, what in found]
+            begins = self.begins(text)
+            names.extend((len(ids) + bisect.bisect_left(begins, end) - 1, row) for end, row in made)
+            return made
 
         def say(tokens, write=False):
             nonlocal at
@@ -136,15 +156,19 @@ class Packer:
                 positions.append(at + inside)
                 at += int(inside.max()) + 1
                 say([s["vision_end"]])
+            asked = look(question)
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
+            before = len(ids) - 1
+            starts += [(before, row) for _, row in look(answer)[:1] or (asked if len(asked) == 1 else ())]
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
-        return ids, told, np.concatenate(positions, 1), places
+        return ids, told, np.concatenate(positions, 1), places, names, starts
 
     def pack(self, samples):
         """samples: those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
         patches, places, windows, frames, orders, cells = [], [], [], [], [], []
+        names, starts = [], []
         merged = 0
         for sample in samples:
             media = []
@@ -165,7 +189,9 @@ class Packer:
                 media.append((media_positions(len(x), grid, medium.fps if is_clip else None), is_clip))
             if not sample.turns:
                 continue
-            row, write, position, media_places = self.write(sample, media)
+            row, write, position, media_places, row_names, row_starts = self.write(sample, media)
+            names += [(len(ids) + t, label) for t, label in row_names]
+            starts += [(len(ids) + t, label) for t, label in row_starts]
             picture_tokens += [len(ids) + p for p in media_places]
             positions.append(position)
             lengths.append(len(row))
@@ -175,8 +201,10 @@ class Packer:
         ids = torch.tensor(ids)
         joined = lambda parts, empty: torch.from_numpy(np.concatenate(parts) if parts else empty)
         none = np.zeros(0, np.int64)
+        rows = lambda found: (torch.tensor([t for t, _ in found], dtype=torch.long), joined(
+            [label[None] for _, label in found], np.zeros((0, len(named.SIZES)), np.int64)))
         return Batch(
             ids, torch.from_numpy(np.concatenate(positions, 1)), Segments(lengths), torch.from_numpy(told - 1),
             ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
             Segments(windows or [1]), Segments(frames or [1]), joined(orders, none),
-            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)))
+            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)), *rows(names), *rows(starts))

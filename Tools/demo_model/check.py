@@ -35,7 +35,7 @@ def main():
         clips.clip_sample(random.Random(f"check/{i}"), 112 * 112))]
     samples.append(curriculum.talk(random.Random("check"), 0))
     batch = batches.Packer(tokenizer).pack(samples)
-    logits, _ = net(batch)
+    logits, *_ = net(batch)
     loss = F.cross_entropy(logits, batch.targets, reduction="sum")
     loss.backward()
     at = start = patch = 0

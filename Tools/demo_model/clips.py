@@ -136,7 +136,7 @@ def event_turns(rng, scene, clip, spans, most):
 
 def clip_sample(rng, area, turns=3, rates=RATES):
     fps = rng.choice(rates)
-    if rng.random() < 0.45:
+    if rng.random() < 0.25:
         scene, clip, mover, direction = motion_clip(rng, area, fps)
         return Sample("clip", motion_turns(rng, scene, mover, direction)[:max(turns, 0)], [clip])
     scene, clip, spans = event_clip(rng, area, fps)

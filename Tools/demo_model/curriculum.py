@@ -38,7 +38,7 @@ STAGES = (
                                        charts=0.12, documents=0.12)),
 )
 COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
-TURNS = 6  # questions about one picture, at most: what the vision tower has seen pays more than once
+TURNS = 8  # questions about one picture, at most: what the vision tower has seen pays more than once
 SILENT = 0.2  # the share of a batch's cost that teaches the guide alone
 
 

@@ -81,5 +81,5 @@ if __name__ == "__main__":
     import train
     run, out = sys.argv[1:]
     saved = torch.load(f"{train.newest(run)}/weights.pt", map_location="cpu", weights_only=True)
-    write({name: w for name, w in saved["average"].items() if not name.startswith("guide.")}, f"{run}/tokenizer", out)
+    write({name: w for name, w in saved["average"].items() if not name.startswith("guide")}, f"{run}/tokenizer", out)
     print(f"{out}: step {saved['step']}, {os.path.getsize(out + '/model.safetensors') / 1e6:.1f} MB")

@@ -117,22 +117,25 @@ def way(a, b):
     return (1 if dx < 0 else 2) if abs(dx) > abs(dy) else (3 if dy < 0 else 4)
 
 
-class Guide(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, sum(SIZES.values()))
+class Questions(nn.Module):
+    """A linear readout of states: sizes and weights of the questions by name."""
 
-    def forward(self, seen, cells):
-        """The weighted sum of all questions' losses, and the right share of each question that was asked."""
-        loss, right = 0.0, {}
-        parts = self.head(self.norm(seen)).float().split(list(SIZES.values()), -1)
-        for (name, weight), part, label in zip(WEIGHTS.items(), parts, cells.unbind(1)):
+    def __init__(self, width, sizes, weights):
+        super().__init__()
+        self.sizes, self.weights = sizes, weights
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, sum(sizes.values()))
+
+    def forward(self, states, labels):
+        """The weighted sum of all questions' losses, and the right share of each question that was asked.
+        labels: [states, questions]."""
+        loss, right = states.sum() * 0.0, {}
+        parts = self.head(self.norm(states)).float().split(list(self.sizes.values()), -1)
+        for (name, weight), part, label in zip(self.weights.items(), parts, labels.unbind(1)):
             asked = label != IGNORE
             if not asked.any():
                 continue
-            if name in ("kind", "colour") or name.startswith("character"):
-                # Most cells are empty: half of the weight is theirs, half that of those with something in them.
+            if self.halves(name):
                 some, none = label > 0, label == 0
                 each = F.cross_entropy(part, label, reduction="none")
                 loss = loss + weight * sum(each[m].mean() for m in (some, none) if m.any())
@@ -141,3 +144,15 @@ class Guide(nn.Module):
                 loss = loss + weight * F.cross_entropy(part[asked], label[asked])
             right[name] = (part[asked].argmax(-1) == label[asked]).float().mean().detach()
         return loss, right
+
+    def halves(self, name):
+        """Whether labels of 0, which are most, weigh as much as all others together."""
+        return False
+
+
+class Guide(Questions):
+    def __init__(self, width):
+        super().__init__(width, SIZES, WEIGHTS)
+
+    def halves(self, name):
+        return name in ("kind", "colour") or name.startswith("character")

@@ -12,6 +12,8 @@ from attention import attend
 # FFN: 516 divides neither by 8 nor by 32, like the official 3420.
 TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=3072)
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
+# Behind which decoder layer the state at a name is asked what it names, and the state before an answer.
+NAMES_AFTER, STARTS_AFTER = 3, 4
 
 
 class RMSNorm(nn.Module):
@@ -168,11 +170,16 @@ class TextDecoder(nn.Module):
         return angle.cos(), angle.sin()
 
     def forward(self, x, b):
+        """Normed states of the told tokens; and those at names and before answers, from between the layers."""
         rotary = self.rotary(b.positions)
-        for layer in self.layers[:-1]:
+        for i, layer in enumerate(self.layers[:-1], 1):
             x = layer(x, rotary, b.conversations)
+            if i == NAMES_AFTER:
+                names = x[b.names]
+            if i == STARTS_AFTER:
+                starts = x[b.starts]
         # Behind the last attention only the tokens that are told matter: a good part of the decoder's work saved.
-        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told))
+        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), names, starts
 
 
 class QwenVL(nn.Module):
@@ -208,8 +215,10 @@ class QwenVL(nn.Module):
         self.visual.merger.forward = torch.compile(self.visual.merger.forward, dynamic=True)
 
     def forward(self, b):
-        """Logits of the told tokens, and what the vision tower sees in each merged cell (pictures' order)."""
+        """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states at
+        names and before answers."""
         seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
         x = self.model.embed_tokens(b.ids)
         x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
-        return F.linear(self.model(x, b), self.model.embed_tokens.weight).float(), seen
+        out, names, starts = self.model(x, b)
+        return F.linear(out, self.model.embed_tokens.weight).float(), seen, names, starts

@@ -26,12 +26,14 @@ import curriculum
 import export
 import guide
 import model
+import named
 import tokenizer as tokenizer_files
 
 SAVE_SECONDS = 300
 KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
-GUIDE = 0.35  # how much the guide weighs beside the answers
+GUIDE = 0.35  # how much the guides weigh beside the answers
+LOGGED = ("number", "kind", "colour", "left10", "left1", "top10", "begin", "end", "way")  # of what names are asked
 
 
 def rate(step, until, decay):
@@ -71,14 +73,22 @@ class Ahead(torch.utils.data.Dataset):
                                                 num_workers=self.options.drawers))
 
 
+def modules():
+    """All that is trained, by what its parameters' names begin with; the export leaves the guides behind."""
+    width, asked = model.TEXT["hidden"], (named.SIZES, named.WEIGHTS)
+    return {"": model.QwenVL(), "guide.": guide.Guide(width), "guide_names.": guide.Questions(width, *asked),
+            "guide_starts.": guide.Questions(width, *asked)}
+
+
 class Learner:
     """One process: the whole network on shared weights, gradients of its own, and a share of the update."""
 
     def __init__(self, rank, workers, shared, options):
         self.rank, self.shared, self.options = rank, shared, options
-        self.net, self.guide = (m.to(options.device) for m in (model.QwenVL(), guide.Guide(model.TEXT["hidden"])))
+        everything = {prefix: m.to(options.device) for prefix, m in modules().items()}
+        self.net, self.guide, self.at_names, self.at_starts = everything.values()
         self.names, start = [], 0
-        for prefix, module in (("", self.net), ("guide.", self.guide)):
+        for prefix, module in everything.items():
             for name, w in module.named_parameters():
                 w.data = shared["weights"][start:start + w.numel()].view(w.shape)
                 w.grad = shared["gradients"][rank][start:start + w.numel()].view(w.shape)
@@ -110,17 +120,22 @@ class Learner:
         """Forward and backward of one batch; returns what the log wants."""
         b = drawn.batch.to(self.options.device)
         with torch.autocast(self.options.device, torch.bfloat16, enabled=not self.options.float32):
-            logits, seen = self.net(b)
+            logits, seen, names, starts = self.net(b)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
+        named_loss, names_right = self.at_names(names, b.names_labels)
+        starts_loss, starts_right = self.at_starts(starts, b.starts_labels)
         # A "No." tells more in its one word than a list of boxes does in each of its hundred tokens.
         weights = torch.tensor([n ** -0.5 for _, n in drawn.answers for _ in range(n)], device=each.device)
-        (((each * weights).sum() / weights.sum() + GUIDE * guided) / micros).backward()
+        answered = (each * weights).sum() / weights.sum()
+        ((answered + GUIDE * (guided + named_loss + starts_loss)) / micros).backward()
         hits = (logits.argmax(-1) == b.targets).float().cpu()
-        line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
+        line = dict(loss=each.mean().item(), guide=guided.item(), names=named_loss.item(), starts=starts_loss.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
                     **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "count", "way",
-                                                              "column", "character0") if k in right})
+                                                              "column", "character0") if k in right},
+                    **{f"names_{k}": v.item() for k, v in names_right.items() if k in LOGGED},
+                    **{f"starts_{k}": v.item() for k, v in starts_right.items() if k in LOGGED})
         at, of = 0, {}
         for task, tokens in drawn.answers:  # whole answers that are right, each token given the right ones before it
             of.setdefault(task, []).append(hits[at:at + tokens].min().item())
@@ -266,18 +281,17 @@ def main():
     torch.set_num_threads(1)
     if not os.path.exists(f"{options.run}/tokenizer/tokenizer.json"):
         tokenizer_files.write(f"{options.run}/tokenizer", export.CHAT_TEMPLATE)
-    first, second = model.QwenVL(), guide.Guide(model.TEXT["hidden"])
-    named = {**dict(first.named_parameters()), **{f"guide.{n}": w for n, w in second.named_parameters()}}
-    average, folder = named, newest(options.run)
+    fresh = {prefix + n: w for prefix, m in modules().items() for n, w in m.named_parameters()}
+    weights, average, folder = fresh, fresh, newest(options.run)
     if folder:
         saved = torch.load(f"{folder}/weights.pt", weights_only=True)
         # What the checkpoint lacks or has in another shape (a new question of the guide) begins afresh.
-        fits = lambda part: {n: part[n] if n in part and part[n].shape == w.shape else w for n, w in named.items()}
-        named, average = fits(saved["net"]), fits(saved["average"])
+        fits = lambda part: {n: part[n] if n in part and part[n].shape == w.shape else w for n, w in fresh.items()}
+        weights, average = fits(saved["net"]), fits(saved["average"])
         print(f"goes on at step {saved['step']}", flush=True)
     flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).to(options.device).share_memory_()
-    weights = flat(named)
-    print(f"{sum(w.numel() for n, w in named.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
+    print(f"{sum(w.numel() for n, w in fresh.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
+    weights = flat(weights)
     shared = dict(weights=weights, average=flat(average),
                   gradients=torch.zeros(options.workers, len(weights), device=options.device).share_memory_())
     counters = dict(taken=mp.Value("i", 0), ended=mp.Value("i", 0), stop=mp.Value("i", 0), save=mp.Value("i", 0))

@@ -1,0 +1,90 @@
+"""What every name in a conversation is asked besides the answers: a teacher of the decoder that the export leaves behind.
+
+"No." tells a decoder little about how to look for a red star. So where a text has named something, the state behind
+the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
+of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
+first.
+"""
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+import draw
+from guide import COLOURS, IGNORE, KINDS, WAYS, way
+from sample import Clip, seen_size
+from world import ZH_COLOURS, ZH_SHAPES
+
+MOST = 7  # things that are counted, and frames that are told apart are below FRAMES
+FRAMES = 16
+SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
+             **{f"{edge}{digit}": 10 for edge in ("left", "top", "right", "bottom") for digit in (100, 10, 1)},
+             begin=FRAMES, end=FRAMES, way=len(WAYS))
+COLUMN = {name: i for i, name in enumerate(SIZES)}
+WEIGHTS = {name: dict(number=1.0, kind=0.5, colour=0.5, begin=1.0, end=1.0, way=0.5).get(name, 0.25) for name in SIZES}
+
+SHAPE = "|".join(draw.SHAPES)
+COLOUR = "|".join(draw.COLOURS)
+NAMES = re.compile(rf"\b(?:(?P<colour>{COLOUR}) )?(?P<shape>{SHAPE})(?:s|es)?\b|\b(?P<only>{COLOUR})\b"
+                   rf"|(?P<zh_colour>{'|'.join(ZH_COLOURS.values())})的(?P<zh_shape>{'|'.join(ZH_SHAPES.values())})", re.I)
+FROM_ZH = {v: k for names in (ZH_COLOURS, ZH_SHAPES) for k, v in names.items()}
+
+
+@dataclass
+class Shown:
+    """Something in the picture or clip, by its marks: box, in pixels as seen, of each frame that shows it."""
+    kind: str  # of the mark
+    name: str
+    detail: str
+    boxes: dict
+
+
+def shown(medium):
+    """Everything of a picture or clip that has a name."""
+    frames = medium.marks if isinstance(medium, Clip) else [medium.marks]
+    size = medium.frames[0].size if isinstance(medium, Clip) else medium.image.size
+    width, height = seen_size(*size)
+    scale = np.array([width / size[0], height / size[1]] * 2)
+    found = {}
+    for i, marks in enumerate(frames):
+        for mark in marks:
+            if mark.kind == "thing" or mark.kind == "part" and len(mark.detail) > 1 and mark.name in KINDS:
+                key = mark.kind, mark.name, mark.detail, mark.box if mark.kind == "part" else None
+                found.setdefault(key, Shown(mark.kind, mark.name, mark.detail, {})).boxes[i] = np.array(mark.box) * scale
+    return list(found.values()), len(frames)
+
+
+def mentions(text, everything):
+    """[(end of the name in the text, what it names)], in the text's order."""
+    things = [s for s in everything if s.kind == "thing"]
+    found = []
+    if things:
+        for match in NAMES.finditer(text):
+            g = {k: v.lower() for k, v in match.groupdict().items() if v}
+            colour = g.get("colour") or g.get("only") or FROM_ZH.get(g.get("zh_colour"))
+            shape = g.get("shape") or FROM_ZH.get(g.get("zh_shape"))
+            found.append((match.end(), [t for t in things if colour in (None, t.detail) and shape in (None, t.name)]))
+    parts = [s for s in everything if s.kind == "part" and s.detail in text]
+    for detail in {p.detail for p in parts}:
+        for match in re.finditer(rf"(?<!\w){re.escape(detail)}(?!\w)", text):
+            found.append((match.end(), [p for p in parts if p.detail == detail]))
+    return sorted(found, key=lambda f: f[0])
+
+
+def label(named, frames):
+    """[len(SIZES)] of what a name stands for; where it is not one thing, only how many."""
+    out = np.full(len(SIZES), IGNORE, np.int64)
+    out[COLUMN["number"]] = min(len(named), MOST)
+    if len(named) != 1:
+        return out
+    thing, = named
+    out[COLUMN["kind"]], out[COLUMN["colour"]] = KINDS[thing.name], COLOURS.get(thing.detail, 0)
+    if frames > 1:
+        seen = sorted(thing.boxes)
+        out[COLUMN["begin"]], out[COLUMN["end"]] = min(seen[0], FRAMES - 1), min(seen[-1] + 1, FRAMES - 1)
+        out[COLUMN["way"]] = way(thing.boxes[seen[0]], thing.boxes[seen[-1]])
+        return out
+    for i, value in enumerate(thing.boxes[0].round().astype(int).clip(0, 999)):
+        for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
+            out[COLUMN["left100"] + 3 * i + j] = digit
+    return out
