@@ -3,7 +3,6 @@
 #define QV_KERNELS_H
 
 #include "qwenvl_kernels.h"
-#include "../threads/pool.h"
 
 enum {
     QV_LINE = 64,
@@ -43,7 +42,7 @@ typedef void (*qv_tile)(const void *w, const void *x, int64_t k, float *c, int64
 
 /// c[rows, QV_Q_LANES] (distance c_stride) = x wᵀ over `blocks` blocks of k, or += when `accumulate`: integers within a
 /// block, then one chain of float32 additions in the order of blocks. w: a panel's blocks; x: left operand of that many
-/// rows (qv_primitives.quantize_rows).
+/// rows (qv_quantized_operand).
 typedef void (*qv_quantized_tile)(const void *w, const void *x, int64_t blocks, float *c, int64_t c_stride,
                                   bool accumulate);
 
@@ -104,6 +103,14 @@ static inline int8_t qv_kv_quantized(float x, float scale) {
     return scale > 0 ? (int8_t)__builtin_lrintf(x / scale) : 0;
 }
 
+/// A left operand of products with quantised weights.
+typedef struct {
+    size_t block_bytes; // of one row and block
+    /// rows x k values -> [k / QV_Q_BLOCK]{values [rows][QV_Q_BLOCK], scales [rows],
+    /// sums of parts [rows][QV_Q_PARTS], what a sum of (w + QV_Q_ZERO) x begins with to become one of w x [rows]}.
+    void (*quantize_rows)(int rows, int64_t k, const float *const *source, void *out);
+} qv_quantized_operand;
+
 /// What the shared operations in common/ need from an instruction set.
 typedef struct {
     int lanes;                        // float32 per vector
@@ -128,14 +135,12 @@ typedef struct {
     // Quantised formats.
     int quantized_rows;                    // rows of the largest 8-bit tile
     int i4_rows;                           // rows of the largest 4-bit tile
-    size_t quantized_x_bytes;              // bytes of one row and block of a left operand
+    bool i4_stays_packed;                  // 4-bit tiles are as fast as 8-bit ones, for any number of rows
+    qv_quantized_operand i8, i4;           // what the tiles take; that of both where 4 bits do not stay packed
     const qv_quantized_tile *tiles_i8;     // [quantized_rows], by rows - 1
     const qv_quantized_tile *tiles_i4;     // [i4_rows]
     int i4_few_rows;                       // up to so many rows take
     const qv_quantized_tile *tiles_i4_few; // [i4_few_rows]
-    /// rows x k values -> [k / QV_Q_BLOCK]{values [rows][QV_Q_BLOCK], scales [rows],
-    /// sums of parts [rows][QV_Q_PARTS], what a sum of (w + QV_Q_ZERO) x begins with to become one of w x [rows]}.
-    void (*quantize_rows)(int rows, int64_t k, const float *const *source, void *out);
     /// 4-bit blocks -> the same values as 8-bit blocks.
     void (*unpack_i4)(const void *w, int64_t blocks, void *out);
 } qv_primitives;

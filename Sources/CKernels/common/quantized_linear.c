@@ -14,6 +14,7 @@ typedef struct {
     const qv_primitives *isa;
     const qv_linear_args *args;
     qv_weight_format format;
+    qv_quantized_operand operand;
     int64_t blocks; // of k
     size_t block_bytes;
     bool passes; // k does not fit one pass: partial sums rest in scratch
@@ -30,8 +31,10 @@ static plan make_plan(const qv_kernels *kernels, const qv_pool *pool, const qv_l
     p.blocks = qv_ceil_div(args->weight->columns, QV_Q_BLOCK);
     p.block_bytes = qv_quantized_block_bytes(p.format);
     // Few rows multiply packed weights as they come; more are worth unpacking for.
-    p.unpacks = p.format == QV_WEIGHT_I4 && args->count > p.isa->i4_rows;
-    const int most_rows = p.format == QV_WEIGHT_I4 && !p.unpacks ? p.isa->i4_rows : p.isa->quantized_rows;
+    p.unpacks = p.format == QV_WEIGHT_I4 && args->count > p.isa->i4_rows && !p.isa->i4_stays_packed;
+    const bool is_packed = p.format == QV_WEIGHT_I4 && !p.unpacks;
+    const int most_rows = is_packed ? p.isa->i4_rows : p.isa->quantized_rows;
+    p.operand = is_packed ? p.isa->i4 : p.isa->i8;
     p.parts = qv_plan_linear(p.isa, pool, args, QV_Q_LANES, most_rows, ROWS_PER_TASK,
                              p.blocks * (int64_t)p.block_bytes * p.matrices);
 
@@ -41,7 +44,7 @@ static plan make_plan(const qv_kernels *kernels, const qv_pool *pool, const qv_l
     p.sums_floats = p.tile_floats * (p.passes ? (size_t)(p.parts.tiles_per_task * p.parts.panels_per_task) : 1);
     p.unpacked_bytes = p.unpacks ? (size_t)(p.passes ? BLOCKS_PER_PASS : p.blocks) * QV_I8_BLOCK_BYTES : 0;
     p.worker_bytes = (size_t)p.matrices * (qv_lines(p.sums_floats * sizeof(float)) + qv_lines(p.unpacked_bytes));
-    p.x_bytes = qv_lines((size_t)(args->count * p.blocks) * p.isa->quantized_x_bytes);
+    p.x_bytes = qv_lines((size_t)(args->count * p.blocks) * p.operand.block_bytes);
     return p;
 }
 
@@ -51,7 +54,7 @@ size_t qv_quantized_linear_scratch(const qv_kernels *kernels, const qv_pool *poo
 }
 
 static uint8_t *tile_x(const plan *p, int64_t tile) {
-    return p->x + (size_t)(qv_tile_start(&p->parts, tile) * p->blocks) * p->isa->quantized_x_bytes;
+    return p->x + (size_t)(qv_tile_start(&p->parts, tile) * p->blocks) * p->operand.block_bytes;
 }
 
 static void convert_task(void *context, int64_t tile, int worker) {
@@ -59,7 +62,7 @@ static void convert_task(void *context, int64_t tile, int worker) {
     const plan *p = context;
     const float *source[QV_MAX_ROWS];
     const int rows = qv_tile_sources(&p->parts, tile, source);
-    p->isa->quantize_rows(rows, p->args->weight->columns, source, tile_x(p, tile));
+    p->operand.quantize_rows(rows, p->args->weight->columns, source, tile_x(p, tile));
 }
 
 /// A panel's blocks from first_block on, as the tiles read them.
@@ -98,7 +101,7 @@ static void product_task(void *context, int64_t task, int worker) {
                 const int64_t at = (panel - part.first_panel) * p->parts.tiles_per_task + (tile - part.first_tile);
                 const size_t offset = p->passes ? (size_t)at * p->tile_floats : 0;
                 const int64_t rows = qv_tile_rows(&p->parts, tile);
-                const uint8_t *x = tile_x(p, tile) + (size_t)(rows * block) * p->isa->quantized_x_bytes;
+                const uint8_t *x = tile_x(p, tile) + (size_t)(rows * block) * p->operand.block_bytes;
                 for (int m = 0; m < p->matrices; m++)
                     tiles[rows - 1](w[m], x, count, sums[m] + offset, QV_Q_LANES, block > 0);
                 if (block + count == p->blocks)

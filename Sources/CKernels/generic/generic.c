@@ -111,7 +111,8 @@ static void linear(const qv_kernels *kernels, qv_pool *pool, const qv_linear_arg
         const int64_t blocks = qv_ceil_div(args->weight->columns, QV_Q_BLOCK);
         for (int64_t i = 0; i < args->count; i++) {
             const float *x = args->x + i * args->x_stride;
-            quantize_rows(1, args->weight->columns, &x, (uint8_t *)scratch + (size_t)(i * blocks) * QUANTIZED_X_BYTES);
+            quantize_rows_as(BYTES, 1, args->weight->columns, &x,
+                             (uint8_t *)scratch + (size_t)(i * blocks) * QUANTIZED_X_BYTES);
         }
     }
     qv_pool_run(pool, args->weight->rows, linear_task, &job);

@@ -1,7 +1,7 @@
 // A fork-join pool. A job is closed as soon as its last task has finished: the caller waits only for workers that
 // are inside it, so one that is still waking up delays nobody.
 #define _POSIX_C_SOURCE 200112L
-#include "pool.h"
+#include "qwenvl_kernels.h"
 
 #include <pthread.h>
 #include <sched.h>
