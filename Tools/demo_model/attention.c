@@ -85,15 +85,22 @@ static inline __attribute__((always_inline)) void strip(const int vectors, int64
         tile(1, vectors, depth, a + i * row, row, column, b, b_row, c + i * c_row, c_row, add);
 }
 
+// Sums of 6 rows in vectors of 16: what the registers hold.
+#ifdef __AVX512F__
+enum { STRIP = 4 };
+#else
+enum { STRIP = 1 };
+#endif
+
 // columns is a multiple of 16.
 static void product(int64_t rows, int64_t columns, int64_t depth, const float *a, int64_t row, int64_t column,
                     const float *b, int64_t b_row, float *c, int64_t c_row, int add) {
     int64_t j = 0;
-    for (; j + 4 * LANES <= columns; j += 4 * LANES)
+    for (; STRIP == 4 && j + 4 * LANES <= columns; j += 4 * LANES)
         strip(4, rows, depth, a, row, column, b + j, b_row, c + j, c_row, add);
-    for (; j + 2 * LANES <= columns; j += 2 * LANES)
+    for (; STRIP == 4 && j + 2 * LANES <= columns; j += 2 * LANES)
         strip(2, rows, depth, a, row, column, b + j, b_row, c + j, c_row, add);
-    if (j < columns)
+    for (; j < columns; j += LANES)
         strip(1, rows, depth, a, row, column, b + j, b_row, c + j, c_row, add);
 }
 

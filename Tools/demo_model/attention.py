@@ -27,7 +27,7 @@ def library():
     with tempfile.TemporaryDirectory() as folder:
         made = f"{folder}/attention.so"
         subprocess.run([shutil.which("clang") or "cc", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno",
-                        "-shared", "-fPIC", source, "-o", made, "-lm"], check=True)
+                        "-Wno-psabi", "-shared", "-fPIC", source, "-o", made, "-lm"], check=True)
         loaded = ctypes.CDLL(made)
     loaded.scratch_bytes.argtypes, loaded.scratch_bytes.restype = [ctypes.c_int64], ctypes.c_int64
     for function in (loaded.attention_forward, loaded.attention_backward):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import clips
 import tasks
 import world
-from sample import Sample, seen_size
+from sample import MAX_PIXELS, Sample, seen_size
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Stage:
     things: int  # at most, in scenes of shapes
     micros: int  # batches that make one step
     shares: dict = field(default_factory=dict)  # task family: share of the conversations
+    large: float = 0.0  # the share of pictures that may be as large as the model sees them
 
 
 FAMILIES = ("clips", "printed", "screens", "several", "charts", "documents")  # modules with TASKS
@@ -32,14 +33,15 @@ STAGES = (
                                       charts=0.04, documents=0.04)),
     Stage(4824, 240 * 240, 6, 2, dict(world=1, talk=0.03, clips=0.45, screens=0.3, several=0.12, printed=0.2,
                                       charts=0.08, documents=0.08)),
-    Stage(12000, 200 * 200, 6, 2, dict(world=1, talk=0.02, clips=0.25, screens=0.2, several=0.08, printed=0.04,
-                                       charts=0.02, documents=0.01)),
+    Stage(6540, 200 * 200, 6, 2, dict(world=1, talk=0.02, clips=0.25, screens=0.2, several=0.08, printed=0.04,
+                                      charts=0.02, documents=0.01)),
+    Stage(20000, 180 * 180, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.15, several=0.08), large=0.08),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )
 COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
-TURNS = 8  # questions about one picture, at most: what the vision tower has seen pays more than once
-SILENT = 0.2  # the share of a batch's cost that teaches the guide alone
+TURNS = 10  # questions about one picture, at most: what the vision tower has seen pays more than once
+SILENT = 0.1  # the share of a batch's cost that teaches the guide alone
 
 
 def stage(step):
@@ -53,16 +55,17 @@ def talk(rng, area):
 def draw_sample(rng, current, turns=TURNS):
     """One sample of the stage."""
     kind = rng.choices(list(current.shares), list(current.shares.values()))[0]
+    area = MAX_PIXELS if rng.random() < current.large else current.area
     if kind == "talk" and turns:
-        return talk(rng, current.area)
+        return talk(rng, area)
     if kind in ("world", "talk"):
         things = [t for t in world.THINGS if t[0] <= current.things]
-        made = world.scene_sample(rng, current.area, turns, rng.choices(*zip(*things))[0])
+        made = world.scene_sample(rng, area, turns, rng.choices(*zip(*things))[0])
     elif kind == "clips":
-        made = clips.clip_sample(rng, min(current.area, 224 * 224) // 2, 3 if turns else 0)
+        made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 3 if turns else 0)
     else:  # a module with TASKS of its own
         family = importlib.import_module(kind).TASKS
-        made = rng.choice(list(family.values()))(rng, current.area)
+        made = rng.choice(list(family.values()))(rng, area)
         made.turns = made.turns if turns else []
     if made.system == Sample.system:
         made.system = tasks.system_prompt(rng)

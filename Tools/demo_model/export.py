@@ -4,7 +4,6 @@
 """
 import json
 import os
-import shutil
 import sys
 
 import torch
@@ -13,6 +12,7 @@ from tokenizers import Tokenizer
 
 import model
 import sample
+import tokenizer as tokenizer_files
 
 # The template of the official Qwen2.5-VL checkpoints (Qwen team, Alibaba Cloud, Apache-2.0), as data.
 CHAT_TEMPLATE = (
@@ -50,11 +50,9 @@ def config(tokenizer, text=model.TEXT, vision=model.VISION):
 
 
 def write(state, tokenizer_folder, out):
-    os.makedirs(out, exist_ok=True)
+    tokenizer_files.copy(tokenizer_folder, out)
     tokenizer = Tokenizer.from_file(f"{tokenizer_folder}/tokenizer.json")
     token = tokenizer.token_to_id
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"):
-        shutil.copy(f"{tokenizer_folder}/{name}", out)
     files = {
         "config.json": config(tokenizer),
         "generation_config.json": dict(

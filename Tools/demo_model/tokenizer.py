@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import random
+import shutil
 import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -25,6 +26,7 @@ SPECIAL = [("<|endoftext|>", True), ("<|im_start|>", True), ("<|im_end|>", True)
            ("<|image_pad|>", True), ("<|video_pad|>", True), ("<tool_call>", False), ("</tool_call>", False),
            ("<|fim_prefix|>", False), ("<|fim_middle|>", False), ("<|fim_suffix|>", False), ("<|fim_pad|>", False),
            ("<|repo_name|>", False), ("<|file_sep|>", False)]
+FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
 VOCABULARY = 3050  # at most, special tokens not counted
 # Ordinary text beside the tasks, so that words the tasks lack do not all fall to single letters.
 ORDINARY = """
@@ -74,6 +76,12 @@ def train():
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name, hide in SPECIAL if hide])
     tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name, hide in SPECIAL if not hide])
     return tokenizer
+
+
+def copy(source, folder):
+    os.makedirs(folder, exist_ok=True)
+    for name in FILES:
+        shutil.copy(f"{source}/{name}", folder)
 
 
 def write(folder, template):

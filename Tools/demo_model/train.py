@@ -2,6 +2,7 @@
 
     train.py RUN --until STEPS [--workers 2] [--decay N]
     train.py RUN --until STEPS --device cuda --drawers 14 --times 12
+    train.py RUN --start ../../Models/demo --step 6540    a new run that goes on from an exported model
 On a CPU each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each
 adds up gradients of its own, and then each updates its share of the weights, which all of them see. On a GPU one worker
 learns from batches (so many times as large) that drawing processes have ready.
@@ -18,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 import torch.multiprocessing as mp
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
@@ -28,6 +30,7 @@ import guide
 import model
 import named
 import tokenizer as tokenizer_files
+from muon import Muon
 
 SAVE_SECONDS = 300
 KEEP_EVERY = 1000  # steps whose checkpoint stays
@@ -36,9 +39,9 @@ GUIDE = 0.35  # how much the guides weigh beside the answers
 LOGGED = ("number", "kind", "colour", "left10", "left1", "top10", "begin", "end", "way")  # of what names are asked
 
 
-def rate(step, until, decay):
-    """Warm up over 100 steps, hold, and fall to a hundredth over the last `decay` steps."""
-    return min(1.0, (step + 1) / 100, max(0.01, (until - step) / decay) if decay else 1.0)
+def rate(step, since, until, decay):
+    """Warm up over the 100 steps since the optimizers know nothing, hold, and fall to a hundredth over the last `decay`."""
+    return min(1.0, (step - since + 1) / 100, max(0.01, (until - step) / decay) if decay else 1.0)
 
 
 @dataclass
@@ -106,8 +109,7 @@ class Learner:
         others = [e for e in self.own if all(e is not m for m in matrices)]
         self.optimizers = []
         if matrices:
-            self.optimizers.append((matrices, 2.0, torch.optim.Muon(
-                [w for _, w, _ in matrices], weight_decay=0.05, adjust_lr_fn="match_rms_adamw")))
+            self.optimizers.append((matrices, 2.0, Muon([w for _, w, _ in matrices], weight_decay=0.05)))
         if others:
             self.optimizers.append((others, 1.0, torch.optim.AdamW(
                 [w for _, w, _ in others], betas=(0.9, 0.98), weight_decay=0.0)))
@@ -145,8 +147,9 @@ class Learner:
     def update(self, step):
         """Sums the workers' gradients for this one's share of the weights, and steps."""
         everyone = self.shared["gradients"]
-        factor = rate(step, self.options.until, self.options.decay) * self.options.rate
-        kept = min(AVERAGE, (step + 1) / (step + 10))
+        factor = rate(step, self.options.step, self.options.until, self.options.decay) * self.options.rate
+        past = step - self.options.step
+        kept = min(AVERAGE, (past + 1) / (past + 10))
         for entries, times, optimizer in self.optimizers:
             for _, w, span in entries:
                 w.grad = everyone[:, span].sum(0).view(w.shape)
@@ -191,7 +194,7 @@ def save(learner, step, barrier):
         for name, w, span in learner.names:
             parts["net"][name] = w.data.cpu().clone()
             parts["average"][name] = learner.shared["average"][span].view(w.shape).cpu().clone()
-        torch.save(dict(parts, step=step), f"{folder}/weights.pt")
+        torch.save(dict(parts, step=step, since=o.step), f"{folder}/weights.pt")
     barrier.wait()
     if learner.rank == 0:
         with open(f"{o.run}/last.part", "w") as file:
@@ -207,13 +210,18 @@ def newest(run):
     return f"{run}/{open(f'{run}/last').read().strip()}" if os.path.exists(f"{run}/last") else None
 
 
+def fitting(saved, fresh):
+    """The saved weights; what they lack or have in another shape (a new question of the guide) begins afresh."""
+    return {n: saved[n].float() if n in saved and saved[n].shape == w.shape else w for n, w in fresh.items()}
+
+
 def work(rank, workers, shared, counters, barrier, options):
     torch.set_num_threads(1)
     ended, took = counters["ended"], counters["taken"]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.__setattr__("value", 1))
     learner = Learner(rank, workers, shared, options)
-    folder, step = newest(options.run), 0
+    folder, step = newest(options.run), options.step
     if folder:
         learner.restore(folder)
         step = int(folder[-6:])
@@ -271,6 +279,8 @@ def main():
     parser.add_argument("--times", type=float, default=1, help="how much larger than on a CPU a batch is")
     parser.add_argument("--rate", type=float, default=2e-3, help="of AdamW; Muon takes twice as much")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", help="folder of an exported model whose weights a new run begins with")
+    parser.add_argument("--step", type=int, default=0, help="of the curriculum that a new run begins with")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in the linear layers")
     parser.add_argument("--eager", action="store_true", help="no compilation")
     options = parser.parse_args()
@@ -280,15 +290,19 @@ def main():
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
     if not os.path.exists(f"{options.run}/tokenizer/tokenizer.json"):
-        tokenizer_files.write(f"{options.run}/tokenizer", export.CHAT_TEMPLATE)
+        if options.start:  # the embeddings are its tokens'
+            tokenizer_files.copy(options.start, f"{options.run}/tokenizer")
+        else:
+            tokenizer_files.write(f"{options.run}/tokenizer", export.CHAT_TEMPLATE)
     fresh = {prefix + n: w for prefix, m in modules().items() for n, w in m.named_parameters()}
     weights, average, folder = fresh, fresh, newest(options.run)
     if folder:
         saved = torch.load(f"{folder}/weights.pt", weights_only=True)
-        # What the checkpoint lacks or has in another shape (a new question of the guide) begins afresh.
-        fits = lambda part: {n: part[n] if n in part and part[n].shape == w.shape else w for n, w in fresh.items()}
-        weights, average = fits(saved["net"]), fits(saved["average"])
+        options.step = saved.get("since", 0)
+        weights, average = fitting(saved["net"], fresh), fitting(saved["average"], fresh)
         print(f"goes on at step {saved['step']}", flush=True)
+    elif options.start:
+        weights = average = fitting(load_file(f"{options.start}/model.safetensors"), fresh)
     flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).to(options.device).share_memory_()
     print(f"{sum(w.numel() for n, w in fresh.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
     weights = flat(weights)

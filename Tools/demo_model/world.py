@@ -230,7 +230,7 @@ def scene_sample(rng, area, turns=4, things=None):
     scene = draw.pick_scene(rng, area, things or rng.choices(*zip(*THINGS))[0])
     shown, boxes = picture(rng, scene)
     asked = []
-    for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=rng.randint(1, turns) if turns else 0):
+    for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=rng.randint(min(3, turns), turns) if turns else 0):
         turn = QUESTIONS[kind](rng, scene, boxes)
         if turn and turn[0] not in (a for a, _ in asked):
             asked.append(turn)
