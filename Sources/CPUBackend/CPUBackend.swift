@@ -15,6 +15,8 @@ package final class CPUBackend: Backend, @unchecked Sendable {
     let pool: OpaquePointer
     let buffers = BufferPool()
     private var scratch: (memory: UnsafeMutableRawPointer, size: Int)?
+    /// Backends of one thread, one for each of this one's threads; none where it has only one itself.
+    let laneBackends: [CPUBackend]
 
     package let threads: Int
     package let instructionSet: String
@@ -33,9 +35,17 @@ package final class CPUBackend: Backend, @unchecked Sendable {
         guard count >= 1, let pool = qv_pool_create(Int32(clamping: count)) else {
             throw .threadsUnavailable(count: count)
         }
+        let threads = Int(qv_pool_threads(pool))
+        var laneBackends: [CPUBackend] = []
+        if threads > 1 {
+            for _ in 0..<threads {
+                laneBackends.append(try CPUBackend(threads: 1, instructionSet: String(cString: qv_kernels_name(table))))
+            }
+        }
         kernels = table
         self.pool = pool
-        self.threads = Int(qv_pool_threads(pool))
+        self.threads = threads
+        self.laneBackends = laneBackends
         self.instructionSet = String(cString: qv_kernels_name(table))
     }
 

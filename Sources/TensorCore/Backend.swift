@@ -58,6 +58,14 @@ package protocol Backend: AnyObject, Sendable {
     /// Row index[i] of target becomes row i of x.
     func scatterRows(_ x: Tensor, _ index: [Int32], into target: Tensor)
 
+    // MARK: Side by side
+
+    /// Into how many parts a step of so many rows is best cut, each going through all its operations on a thread of its
+    /// own: 1 where the threads share every operation, as they must when `weightBytes` do not stay in a cache.
+    func lanes(rows: Int, weightBytes: Int) -> Int
+    /// Runs the parts at the same time, each with a backend that is its own while it runs.
+    func inLanes(_ count: Int, _ body: @Sendable (_ part: Int, _ backend: any Backend) -> Void)
+
     // MARK: Attention
 
     /// Bidirectional attention within segments; segment s spans rows segments[s] ..< segments[s + 1].

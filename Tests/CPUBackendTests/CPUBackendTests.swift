@@ -82,6 +82,23 @@ import Testing
         #expect(try attend([0, 1, 2]) == attend([7, 3, 8]))
     }
 
+    @Test func lanesWorkSideBySide() throws {
+        let backend = try CPUBackend(threads: 2)
+        let weight = try backend.makeWeight(WeightSource([host(values(50 * 40, seed: 1), [50, 40])]), format: .float32)
+        let x = tensor(backend, values(6 * 40, seed: 2), rows: 6)
+        let y = backend.makeTensor(rows: 6, columns: 50)
+        for _ in 0..<200 {
+            backend.inLanes(2) { lane, own in
+                let rows = lane * 3..<lane * 3 + 3
+                own.scatterRows(own.linear(x.rows(rows), weight), rows.map { Int32($0) }, into: y)
+            }
+        }
+        #expect(backend.read(y) == backend.read(backend.linear(x, weight)))
+        #expect(backend.lanes(rows: 8, weightBytes: 1 << 60) == 1)
+        #expect(backend.lanes(rows: 3, weightBytes: 0) == 1)
+        #expect(try CPUBackend(threads: 1).lanes(rows: 8, weightBytes: 0) == 1)
+    }
+
     @Test func memoryIsUsedAgain() throws {
         let backend = try CPUBackend(threads: 1)
         let first = backend.makeTensor(rows: 100, columns: 100).storage.base

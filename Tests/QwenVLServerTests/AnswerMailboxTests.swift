@@ -59,6 +59,32 @@ import Testing
         #expect(ended.withLock { $0 } == 2)
     }
 
+    @Test func aRestEndsWhenItIsTimeOrAtTheEnd() async throws {
+        let mailbox = AnswerMailbox()
+        // By the clock: what came meanwhile is one piece.
+        await mailbox.rest { wake in
+            mailbox.put(.choice(0, Self.piece("a", [1])))
+            mailbox.put(.choice(0, Self.piece("b", [2])))
+            wake()
+            wake()
+        }
+        #expect(Self.told(try await mailbox.next()) == ["0 ab [1, 2]"])
+        // By the end, whatever the clock says, and not by an old clock.
+        let old = Mutex<(@Sendable () -> Void)?>(nil)
+        await mailbox.rest { wake in
+            old.withLock { $0 = wake }
+            wake()
+        }
+        await mailbox.rest { _ in
+            old.withLock { $0 }?()
+            mailbox.put(.choice(0, Self.piece("c", [3])))
+            mailbox.end(.success(()))
+        }
+        await mailbox.rest { _ in Issue.record("rests after the end") }
+        #expect(Self.told(try await mailbox.next()) == ["0 c [3]"])
+        #expect(try await mailbox.next() == nil)
+    }
+
     /// Nothing is lost or out of order between threads.
     @Test func manyPiecesArriveInOrder() async throws {
         let mailbox = AnswerMailbox()

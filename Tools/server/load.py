@@ -16,7 +16,7 @@ import statistics
 import time
 from pathlib import Path
 
-import aiohttp
+from connection import Connection, unchunked
 
 
 def body(question, tokens, picture=None, whole=False):
@@ -29,26 +29,22 @@ def body(question, tokens, picture=None, whole=False):
     return request if whole else request | {"stream_options": {"include_usage": True}}
 
 
-async def ask(session, url, request):
-    """What came, as it came: [(seconds from the request on, bytes)]."""
-    begun = time.perf_counter()
-    async with session.post(url + "/v1/chat/completions", json=request) as response:
-        if response.status != 200:
-            raise RuntimeError(f"{response.status}: {(await response.text())[:200]}")
-        if not request["stream"]:
-            data = await response.read()
-            return [(time.perf_counter() - begun, data)]
-        return [(time.perf_counter() - begun, piece) async for piece in response.content.iter_any()]
+async def ask(connection, request):
+    """What came, as it came: [(seconds from the request on, bytes)], streamed answers still in chunks."""
+    status, _, pieces = await connection.post("/v1/chat/completions", request)
+    if status != 200:
+        raise RuntimeError(f"{status}: {b''.join(data for _, data in pieces)[:200]}")
+    return pieces
 
 
 def parsed(pieces, streamed=True):
     """(token ids, time of each, usage). Read afterwards: what clients do with an answer is not the server's load."""
     if not streamed:
-        reply = json.loads(pieces[0][1])
+        reply = json.loads(b"".join(data for _, data in pieces))
         ids = reply["choices"][0]["token_ids"]
-        return ids, [pieces[0][0]] * len(ids), reply["usage"]
+        return ids, [pieces[-1][0]] * len(ids), reply["usage"]
     ids, times, usage, rest = [], [], None, b""
-    for moment, piece in pieces:
+    for moment, piece in unchunked(pieces):
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if not line.startswith(b"data: {"):
@@ -79,17 +75,17 @@ async def run(url, clients, arguments):
     came = []
     stop = time.perf_counter() + arguments.seconds
 
-    async def client(index, session):
+    async def client(index):
         number = 0
-        while time.perf_counter() < stop:
-            text = question(index, arguments.offset + number, arguments.words)
-            came.append((text, await ask(
-                session, url, body(text, arguments.tokens, arguments.picture, arguments.whole))))
-            number += 1
+        async with Connection(url) as connection:
+            while time.perf_counter() < stop:
+                text = question(index, arguments.offset + number, arguments.words)
+                came.append((text, await ask(
+                    connection, body(text, arguments.tokens, arguments.picture, arguments.whole))))
+                number += 1
 
     begun = time.perf_counter()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
-        await asyncio.gather(*(client(index, session) for index in range(clients)))
+    await asyncio.gather(*(client(index) for index in range(clients)))
     spent = time.perf_counter() - begun
     count = 0
     for text, pieces in came:
@@ -106,12 +102,12 @@ async def run(url, clients, arguments):
 
 async def again(url, picture, tokens):
     """The same picture asked about twice, then a third time in other words."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+    async with Connection(url) as connection:
         # Connection and code are warm; the picture is new.
-        await ask(session, url, body("Hello", 2))
+        await ask(connection, body("Hello", 2))
         for name, text in [("first", "What is in the picture?"), ("second", "What is in the picture?"),
                            ("other question", "Which colours are there?")]:
-            _, times, usage = parsed(await ask(session, url, body(text, tokens, picture)))
+            _, times, usage = parsed(await ask(connection, body(text, tokens, picture)))
             cached = usage["prompt_tokens_details"]["cached_tokens"]
             print(f"{name:>15}: first token after {times[0] * 1000:9.2f} ms, {cached} of {usage['prompt_tokens']} tokens known")
             if name == "first":
@@ -166,10 +162,10 @@ async def main():
               f" {row['first_p50'] * 1000:13.1f} {row['first_p95'] * 1000:9.1f}"
               f" {row['gap_p50'] * 1000:15.2f} {row['gap_p95'] * 1000:8.2f}"
               f"   {row['tokens_per_second'] / base:.2f}x", flush=True)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        async with Connection(arguments.url) as connection:
             for text in list(answers)[:arguments.check]:
                 request = body(text, arguments.tokens, arguments.picture, arguments.whole)
-                ids, _, _ = parsed(await ask(session, arguments.url, request), not arguments.whole)
+                ids, _, _ = parsed(await ask(connection, request), not arguments.whole)
                 assert ids == answers[text], f"another answer alone: {text}"
         if arguments.check:
             print(f"        {min(arguments.check, len(answers))} answers are the same alone", flush=True)

@@ -13,7 +13,8 @@ double qv_probe_read(void);
 double qv_probe_fma(void);
 /// bfloat16 dot products in registers, 10^9 operations a second; 0 where there is no such instruction.
 double qv_probe_bf16(void);
-/// Dot products of bytes in registers, 10^9 operations a second; 0 where there is no such instruction.
+/// Products of 8-bit weights in registers, 10^9 operations a second: dot products of bytes, or on AVX2 of words, which
+/// bytes are widened to. 0 where floating-point serves.
 double qv_probe_int8(void);
 
 #ifdef __cplusplus

@@ -27,6 +27,13 @@ final class ComputeThread: SerialExecutor, @unchecked Sendable {
 
     func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
+    /// Whether somebody else wants the thread.
+    var isWaitedFor: Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        return !jobs.isEmpty
+    }
+
     /// Ends the thread once its queue is empty.
     func stop() {
         condition.lock()

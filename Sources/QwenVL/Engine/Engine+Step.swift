@@ -10,7 +10,12 @@ extension Engine {
         backend.setActive(true)
         while !running.isEmpty || !waiting.isEmpty {
             // Where everyone waits for a video's decoder, the actor does too.
-            if step() { await Task.yield() } else { await wakeup.wait() }
+            guard step() else {
+                await wakeup.wait()
+                continue
+            }
+            // A task's yield goes through another thread and back, which takes as long as a small model's layer.
+            if thread.isWaitedFor { await Task.yield() }
         }
         backend.setActive(false)
         isRunning = false

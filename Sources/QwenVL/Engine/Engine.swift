@@ -17,7 +17,7 @@ import VisionInput
 /// ```
 /// Everything that one engine computes runs on a thread of its own; calls from anywhere are safe.
 public actor Engine: ChatModel {
-    private nonisolated let thread: ComputeThread
+    nonisolated let thread: ComputeThread
     /// The thread that computes.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 

@@ -35,6 +35,9 @@ struct DecoderLayer: Sendable {
         epsilon = Float(config.rmsNormEpsilon)
     }
 
+    /// Bytes of its matrices.
+    var weightBytes: Int { [qkv, output, gate, up, down].reduce(0) { $0 + $1.byteCount } }
+
     /// Changes h [rows, hidden] in place, and adds the rows' keys and values to the cache.
     func apply(to h: Tensor, step: StepContext, backend: any Backend) {
         let queries = append(h, step: step, backend: backend)

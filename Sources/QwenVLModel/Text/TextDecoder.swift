@@ -9,6 +9,8 @@ struct TextDecoder: Sendable {
     private let head: any Weight
     private let mrope: MRoPE
     private let epsilon: Float
+    /// Of all layers and the head: what each pass reads.
+    private let weightBytes: Int
 
     /// - Parameter loader: at `model`.
     init(config: ModelConfig.Text, loader: WeightLoader, head headLoader: WeightLoader) throws {
@@ -21,10 +23,24 @@ struct TextDecoder: Sendable {
         head = try headLoader.head(tiedTo: config.tiesWordEmbeddings ? table.source : nil, config: config)
         mrope = MRoPE(config: config)
         epsilon = Float(config.rmsNormEpsilon)
+        weightBytes = layers.reduce(head.byteCount) { $0 + $1.weightBytes }
     }
 
     /// - Returns: logits [step.logitRows.count, vocabulary]
     func forward(_ step: TextStep, cache: any KVCache, backend: any Backend, trace: ActivationTrace?) -> Tensor {
+        let lanes = trace == nil ? backend.lanes(rows: step.tokens.count, weightBytes: weightBytes) : 1
+        guard lanes > 1, let parts = step.parts(lanes) else {
+            return pass(step, cache: cache, backend: backend, trace: trace)
+        }
+        let logits = backend.makeTensor(rows: step.logitRows.count, columns: head.rows)
+        backend.inLanes(parts.count) { index, backend in
+            let made = pass(parts[index].step, cache: cache, backend: backend, trace: nil)
+            backend.scatterRows(made, parts[index].logits, into: logits)
+        }
+        return logits
+    }
+
+    private func pass(_ step: TextStep, cache: any KVCache, backend: any Backend, trace: ActivationTrace?) -> Tensor {
         let h = backend.embed(step.tokens, embedding)
         for rows in step.vision {
             let index = (0..<rows.embeddings.rows).map { Int32(rows.firstRow + $0) }

@@ -3,12 +3,15 @@ import Synchronization
 
 /// What waits between the engine and the one who writes to the client.
 ///
-/// The engine never waits. A reader that does not keep up finds the pieces of text that came meanwhile joined to one: fewer
-/// events to write, and fewer for the client to read, exactly when everybody is busy.
+/// The engine never waits. A reader that does not keep up, or rests, finds the pieces of text that came meanwhile joined to
+/// one: fewer events to write, and fewer for the client to read, exactly when everybody is busy.
 package final class AnswerMailbox: Sendable {
     fileprivate struct State {
         var events: [AnswerEvent] = []
         var reader: CheckedContinuation<Void, Never>?
+        /// The reader that waits for the end of its rest, and of which rest.
+        var resting: (CheckedContinuation<Void, Never>, rest: Int)?
+        var rests = 0
         /// How it ended, once it has.
         var end: Result<Void, any Error>?
         var whenOver: (@Sendable () -> Void)?
@@ -22,6 +25,7 @@ package final class AnswerMailbox: Sendable {
         let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard state.end == nil else { return nil }
             state.add(event)
+            if case .choice(_, .finished) = event { return state.awake() }
             return state.reader.take()
         }
         reader?.resume()
@@ -31,7 +35,7 @@ package final class AnswerMailbox: Sendable {
     package func end(_ result: Result<Void, any Error>) {
         let (reader, whenOver) = state.withLock { state in
             if state.end == nil { state.end = result }
-            return (state.reader.take(), state.whenOver.take())
+            return (state.awake(), state.whenOver.take())
         }
         whenOver?()
         reader?.resume()
@@ -44,6 +48,30 @@ package final class AnswerMailbox: Sendable {
             return state.end != nil
         }
         if isOver { action() }
+    }
+
+    /// Waits until `schedule` calls what it is given, or an answer ends: what comes meanwhile makes one piece. For the
+    /// reader.
+    package func rest(_ schedule: (_ wake: @escaping @Sendable () -> Void) -> Void) async {
+        await withCheckedContinuation { continuation in
+            let rest = state.withLock { state -> Int? in
+                guard state.end == nil else { return nil }
+                state.rests += 1
+                state.resting = (continuation, state.rests)
+                return state.rests
+            }
+            guard let rest else { return continuation.resume() }
+            schedule { self.endRest(rest) }
+        }
+    }
+
+    private func endRest(_ rest: Int) {
+        let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard let resting = state.resting, resting.rest == rest else { return nil }
+            state.resting = nil
+            return resting.0
+        }
+        reader?.resume()
     }
 
     /// All events since the last call, in order within each choice; nil at the end. For one reader.
@@ -77,6 +105,12 @@ package final class AnswerMailbox: Sendable {
 }
 
 extension AnswerMailbox.State {
+    /// Whoever waits, for news or for the end of its rest.
+    fileprivate mutating func awake() -> CheckedContinuation<Void, Never>? {
+        defer { resting = nil }
+        return resting?.0 ?? reader.take()
+    }
+
     fileprivate mutating func add(_ event: AnswerEvent) {
         guard case .choice(let number, .text(let delta)) = event,
             let last = events.lastIndex(where: { $0.number == number }),

@@ -10,6 +10,11 @@ package enum AnswerEvent: Sendable {
     case choice(Int, GenerationEvent)
     /// Nothing came for a while; whoever streams says so, and proxies keep the connection.
     case pause
+
+    var isText: Bool {
+        guard case .choice(_, .text) = self else { return false }
+        return true
+    }
 }
 
 /// Whose request it is, how long it may take, and who wants to know how long it took.
