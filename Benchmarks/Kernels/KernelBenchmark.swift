@@ -11,7 +11,7 @@ struct KernelBenchmark: ParsableCommand {
     @Option(help: "Threads, the caller included.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: "Kernel table: generic, avx2, avx512, avx512bf16, neon, neondot. The best one by default.")
+    @Option(help: "Kernel table, such as generic, avx2 or neon. The best one by default.")
     var isa: String?
 
     @Option(help: "Only the cases whose name contains this text.")

@@ -20,6 +20,9 @@ class Stage:
     micros: int  # batches that make one step
     shares: dict = field(default_factory=dict)  # task family: share of the conversations
     large: float = 0.0  # the share of pictures that may be as large as the model sees them
+    questions: tuple = (1, 8)  # about one picture, from – to: what the vision tower has seen pays more than once
+    silent: float = 0.2  # the share of a batch's cost that teaches the guide alone
+    frozen: bool = False  # the vision tower rests, and the decoder learns to ask it
 
 
 FAMILIES = ("clips", "printed", "screens", "several", "charts", "documents")  # modules with TASKS
@@ -35,13 +38,14 @@ STAGES = (
                                       charts=0.08, documents=0.08)),
     Stage(6540, 200 * 200, 6, 2, dict(world=1, talk=0.02, clips=0.25, screens=0.2, several=0.08, printed=0.04,
                                       charts=0.02, documents=0.01)),
-    Stage(20000, 180 * 180, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.15, several=0.08), large=0.08),
+    Stage(6640, 180 * 180, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.15, several=0.08), large=0.08,
+          questions=(3, 10), silent=0.1),
+    Stage(20000, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.15, screens=0.08, several=0.08), large=0.1,
+          questions=(6, 20), frozen=True),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )
 COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
-TURNS = 10  # questions about one picture, at most: what the vision tower has seen pays more than once
-SILENT = 0.1  # the share of a batch's cost that teaches the guide alone
 
 
 def stage(step):
@@ -52,21 +56,22 @@ def talk(rng, area):
     return Sample("talk", tasks.talk(rng), system=tasks.system_prompt(rng))
 
 
-def draw_sample(rng, current, turns=TURNS):
-    """One sample of the stage."""
+def draw_sample(rng, current, asks=True):
+    """One sample of the stage, with questions or without."""
     kind = rng.choices(list(current.shares), list(current.shares.values()))[0]
     area = MAX_PIXELS if rng.random() < current.large else current.area
-    if kind == "talk" and turns:
+    if kind == "talk" and asks:
         return talk(rng, area)
     if kind in ("world", "talk"):
         things = [t for t in world.THINGS if t[0] <= current.things]
-        made = world.scene_sample(rng, area, turns, rng.choices(*zip(*things))[0])
+        questions = rng.randint(*current.questions) if asks else 0
+        made = world.scene_sample(rng, area, questions, rng.choices(*zip(*things))[0])
     elif kind == "clips":
-        made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 3 if turns else 0)
+        made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 3 if asks else 0)
     else:  # a module with TASKS of its own
         family = importlib.import_module(kind).TASKS
         made = rng.choice(list(family.values()))(rng, area)
-        made.turns = made.turns if turns else []
+        made.turns = made.turns if asks else []
     if made.system == Sample.system:
         made.system = tasks.system_prompt(rng)
     return made
@@ -89,10 +94,11 @@ def batch(step, micro, seed=0, times=1):
     teach the guide come last."""
     current, told, silent = stage(step), [], []
     rng = random.Random(f"train/{seed}/{step}/{micro}")
-    for into, turns, share in ((told, TURNS, 1 - SILENT), (silent, 0, SILENT)):
+    share = 0 if current.frozen else current.silent
+    for into, asks, share in ((told, True, 1 - share), (silent, False, share)):
         spent = 0
         while spent < share * COST * times:
-            made = draw_sample(rng, current, turns)
+            made = draw_sample(rng, current, asks)
             spent += cost(made)
             into.append(made)
     return told + silent

@@ -214,10 +214,11 @@ class QwenVL(nn.Module):
             block.after = torch.compile(block.after, dynamic=True)
         self.visual.merger.forward = torch.compile(self.visual.merger.forward, dynamic=True)
 
-    def forward(self, b):
+    def forward(self, b, frozen=False):
         """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states at
-        names and before answers."""
-        seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
+        names and before answers. frozen: nothing is learnt by the tower."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
         x = self.model.embed_tokens(b.ids)
         x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
         out, names, starts = self.model(x, b)

@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            for w in group["params"]:
+            for w in (w for w in group["params"] if w.grad is not None):
                 past = self.state[w].setdefault("momentum_buffer", torch.zeros_like(w))
                 past.lerp_(w.grad, 1 - group["momentum"])
                 update = orthogonal(w.grad.lerp(past, group["momentum"]))

@@ -118,11 +118,11 @@ class Learner:
         if not options.eager:
             self.net.compile_rows()
 
-    def learn(self, drawn, micros):
+    def learn(self, drawn, step):
         """Forward and backward of one batch; returns what the log wants."""
-        b = drawn.batch.to(self.options.device)
+        b, stage = drawn.batch.to(self.options.device), curriculum.stage(step)
         with torch.autocast(self.options.device, torch.bfloat16, enabled=not self.options.float32):
-            logits, seen, names, starts = self.net(b)
+            logits, seen, names, starts = self.net(b, stage.frozen)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
         named_loss, names_right = self.at_names(names, b.names_labels)
@@ -130,7 +130,8 @@ class Learner:
         # A "No." tells more in its one word than a list of boxes does in each of its hundred tokens.
         weights = torch.tensor([n ** -0.5 for _, n in drawn.answers for _ in range(n)], device=each.device)
         answered = (each * weights).sum() / weights.sum()
-        ((answered + GUIDE * (guided + named_loss + starts_loss)) / micros).backward()
+        guides = named_loss + starts_loss + (0 if stage.frozen else guided)
+        ((answered + GUIDE * guides) / stage.micros).backward()
         hits = (logits.argmax(-1) == b.targets).float().cpu()
         line = dict(loss=each.mean().item(), guide=guided.item(), names=named_loss.item(), starts=starts_loss.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
@@ -151,10 +152,11 @@ class Learner:
         past = step - self.options.step
         kept = min(AVERAGE, (past + 1) / (past + 10))
         for entries, times, optimizer in self.optimizers:
-            for _, w, span in entries:
-                w.grad = everyone[:, span].sum(0).view(w.shape)
+            for name, w, span in entries:
+                rests = curriculum.stage(step).frozen and name.startswith(("visual.", "guide."))
+                w.grad = None if rests else everyone[:, span].sum(0).view(w.shape)
             if isinstance(optimizer, torch.optim.AdamW):
-                torch.nn.utils.clip_grad_norm_([w for _, w, _ in entries], 1.0)
+                torch.nn.utils.clip_grad_norm_([w for _, w, _ in entries if w.grad is not None], 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = factor * times
             optimizer.step()
@@ -249,7 +251,7 @@ def work(rank, workers, shared, counters, barrier, options):
             if micro >= micros:
                 break
             drawn = next(ahead) if ahead else draw(learner.packer, step, micro, options)
-            gathered.append(learner.learn(drawn, micros))
+            gathered.append(learner.learn(drawn, step))
         barrier.wait()
         learner.update(step)
         step += 1

@@ -226,11 +226,11 @@ def picture(rng, scene):
 
 
 def scene_sample(rng, area, turns=4, things=None):
-    """One picture with up to so many different questions about it; none with turns=0."""
+    """One picture with up to so many different questions about it (fewer where chance repeats one)."""
     scene = draw.pick_scene(rng, area, things or rng.choices(*zip(*THINGS))[0])
     shown, boxes = picture(rng, scene)
     asked = []
-    for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=rng.randint(min(3, turns), turns) if turns else 0):
+    for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=turns):
         turn = QUESTIONS[kind](rng, scene, boxes)
         if turn and turn[0] not in (a for a, _ in asked):
             asked.append(turn)

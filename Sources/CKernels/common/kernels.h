@@ -182,9 +182,10 @@ struct qv_kernels {
 
 extern const qv_kernels qv_kernels_generic;
 #if defined(__x86_64__)
-extern const qv_kernels qv_kernels_avx2, qv_kernels_avx512, qv_kernels_avx512bf16;
+extern const qv_kernels qv_kernels_avx2, qv_kernels_avxvnni, qv_kernels_avx512, qv_kernels_avx512vnni,
+    qv_kernels_avx512bf16;
 #elif defined(__aarch64__)
-extern const qv_kernels qv_kernels_neon, qv_kernels_neondot;
+extern const qv_kernels qv_kernels_neon, qv_kernels_neondot, qv_kernels_neoni8mm;
 #endif
 
 // Layout of packed weights in all tables: panels of so many outputs (the generic table: one).

@@ -34,6 +34,12 @@ static bool avx2_runs(void) {
     return instructions && (saved_state() & 0x6) == 0x6;
 }
 
+static bool avxvnni_runs(void) {
+    unsigned seven_one[4];
+    cpuid(7, 1, seven_one);
+    return avx2_runs() && has(seven_one[EAX], 4);
+}
+
 static bool avx512_runs(void) {
     unsigned seven[4];
     cpuid(7, 0, seven);
@@ -42,11 +48,16 @@ static bool avx512_runs(void) {
     return avx2_runs() && instructions && (saved_state() & 0xe6) == 0xe6;
 }
 
-static bool avx512bf16_runs(void) {
-    unsigned seven[4], seven_one[4];
+static bool avx512vnni_runs(void) {
+    unsigned seven[4];
     cpuid(7, 0, seven);
+    return avx512_runs() && has(seven[ECX], 11);
+}
+
+static bool avx512bf16_runs(void) {
+    unsigned seven_one[4];
     cpuid(7, 1, seven_one);
-    return avx512_runs() && has(seven[ECX], 11) /* VNNI */ && has(seven_one[EAX], 5) /* BF16 */;
+    return avx512vnni_runs() && has(seven_one[EAX], 5);
 }
 #endif
 
@@ -56,9 +67,18 @@ static bool avx512bf16_runs(void) {
 static bool dotprod_runs(void) {
     return getauxval(AT_HWCAP) >> 20 & 1; // HWCAP_ASIMDDP
 }
+static bool i8mm_runs(void) {
+    return dotprod_runs() && (getauxval(AT_HWCAP2) >> 13 & 1); // HWCAP2_I8MM
+}
 #else
+#include <sys/sysctl.h>
 static bool dotprod_runs(void) {
     return true; // every Apple processor that runs macOS
+}
+static bool i8mm_runs(void) {
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &size, NULL, 0) == 0 && has == 1;
 }
 #endif
 #endif
@@ -75,11 +95,14 @@ static const struct {
     {&qv_kernels_generic, always},
 #if defined(__x86_64__)
     {&qv_kernels_avx2, avx2_runs},
+    {&qv_kernels_avxvnni, avxvnni_runs},
     {&qv_kernels_avx512, avx512_runs},
+    {&qv_kernels_avx512vnni, avx512vnni_runs},
     {&qv_kernels_avx512bf16, avx512bf16_runs},
 #elif defined(__aarch64__)
     {&qv_kernels_neon, always}, // part of every 64-bit ARM
     {&qv_kernels_neondot, dotprod_runs},
+    {&qv_kernels_neoni8mm, i8mm_runs},
 #endif
 };
 

@@ -93,6 +93,13 @@ __attribute__((target("avx2"))) static double int8_256(void) {
 #undef STEP
 }
 
+__attribute__((target("avx2,avxvnni"))) static double int8_256_dot(void) {
+    const __m256i a = _mm256_set1_epi32(0x01010101);
+#define STEP(x) _mm256_dpbusd_avx_epi32(x, a, a)
+    CHAIN_LOOP(__m256i, 2 * 32, STEP)
+#undef STEP
+}
+
 __attribute__((target("avx512f,avx512bf16"))) static double bf16_512(void) {
     const __m512bh a = (__m512bh)_mm512_set1_epi32(0x3f003f00);
 #define STEP(x) _mm512_dpbf16_ps(x, a, a)
@@ -114,8 +121,10 @@ double qv_probe_bf16(void) {
     return qv_kernels_named("avx512bf16") ? bf16_512() : 0;
 }
 double qv_probe_int8(void) {
-    // Of the tables for AVX-512 this one needs VNNI as well.
-    return qv_kernels_named("avx512bf16") ? int8_512() : qv_kernels_named("avx2") ? int8_256() : 0;
+    return qv_kernels_named("avx512vnni") ? int8_512()
+           : qv_kernels_named("avxvnni")  ? int8_256_dot()
+           : qv_kernels_named("avx2")     ? int8_256()
+                                          : 0;
 }
 
 #elif defined(__aarch64__)

@@ -39,7 +39,8 @@ void qv_pool_run(qv_pool *pool, int64_t tasks, qv_task task, void *context);
 typedef struct qv_kernels qv_kernels;
 
 /// The fastest table this processor can run, or the one that QWENVL_ISA names
-/// (generic, avx2, avx512, avx512bf16, neon, neondot). NULL when QWENVL_ISA names one that cannot run here.
+/// (generic, avx2, avxvnni, avx512, avx512vnni, avx512bf16, neon, neondot, neoni8mm). NULL when QWENVL_ISA names one
+/// that cannot run here.
 const qv_kernels *qv_kernels_best(void);
 /// The table of that name, NULL when it is unknown or this processor cannot run it.
 const qv_kernels *qv_kernels_named(const char *name);

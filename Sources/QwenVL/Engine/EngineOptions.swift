@@ -30,7 +30,8 @@ public struct EngineOptions: Sendable {
     public var visionWeights: Weights?
     /// Compute threads; nil for one per physical core.
     public var threads: Int?
-    /// A kernel table by name (generic, avx2, avx512, avx512bf16, neon, neondot); nil for the best.
+    /// A kernel table by name (generic, avx2, avxvnni, avx512, avx512vnni, avx512bf16, neon, neondot, neoni8mm); nil for
+    /// the best that runs here.
     public var instructionSet: String?
     /// The format of the KV cache.
     public var kvCache: KVCache = .full
