@@ -53,6 +53,14 @@ class Segments:
         return groups, torch.from_numpy(scatter).to(self.device)
 
 
+class Pointers(list):
+    """Where a head is taught to look: (first token of the conversation, tokens counted from there that look, [tokens that
+    look, tokens]: whether at this one) of each conversation."""
+
+    def to(self, device):
+        return Pointers((start, tokens.to(device), goal.to(device)) for start, tokens, goal in self)
+
+
 @dataclass
 class Batch:
     ids: torch.Tensor  # [tokens]
@@ -71,6 +79,8 @@ class Batch:
     names_labels: torch.Tensor  # [names, len(named.SIZES)]
     starts: torch.Tensor  # tokens before answers that name something
     starts_labels: torch.Tensor  # [starts, len(named.SIZES)]
+    from_names: Pointers  # from names
+    from_places: Pointers  # from the tokens before an answer, and of a place
 
     def to(self, device):
         return self if device == "cpu" else Batch(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
@@ -121,22 +131,24 @@ class Packer:
                         ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")}
 
     def write(self, sample, media):
-        """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, and where what
-        they show is named: (token, label), and before which answers.
+        """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, where what they show
+        is named and before which answers, (token, label), and what is pointed at from names and from places, (token,
+        things).
         media: (positions from 0, is a clip) each."""
         s, line = self.special, self.encode("\n")
         ids, told, positions, places, at = [], [], [], [], 0
         # With several pictures a name may stand for a thing in any of them.
         everything, frames = named.shown(sample.media[0]) if len(sample.media) == 1 else ([], 0)
-        names, starts = [], []
+        names, starts, from_names, from_places = [], [], [], []
 
         def look(text):
-            """Labels of the names in a text whose tokens come next."""
-            found = named.mentions(text, everything) if everything else ()
-            made = [(end, named.label(what, frames)) for end, what in found]
-            begins = self.begins(text)
-            names.extend((len(ids) + bisect.bisect_left(begins, end) - 1, row) for end, row in made)
-            return made
+            """What a text names whose tokens come next: (end of the name, things)."""
+            found, begins = named.mentions(text, everything) if everything else (), self.begins(text)
+            for end, what in found:
+                token = len(ids) + bisect.bisect_left(begins, end) - 1
+                names.append((token, named.label(what, frames)))
+                from_names.append((token, what))
+            return found
 
         def say(tokens, write=False):
             nonlocal at
@@ -159,16 +171,22 @@ class Packer:
             asked = look(question)
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
             before = len(ids) - 1
-            starts += [(before, row) for _, row in look(answer)[:1] or (asked if len(asked) == 1 else ())]
+            for _, what in look(answer)[:1] or (asked if len(asked) == 1 else ()):
+                starts.append((before, named.label(what, frames)))
+                from_places.append((before, what))
+            for begin, end, what in named.places(answer, everything, asked) if everything else ():
+                inside = (t for t, at_ in enumerate(self.begins(answer)) if begin <= at_ < end)
+                from_places += [(len(ids) + t, what) for t in inside]
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
-        return ids, told, np.concatenate(positions, 1), places, names, starts
+        return ids, told, np.concatenate(positions, 1), places, names, starts, (from_names, from_places)
 
     def pack(self, samples):
         """samples: those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
         patches, places, windows, frames, orders, cells = [], [], [], [], [], []
         names, starts = [], []
+        pointers = Pointers(), Pointers()
         merged = 0
         for sample in samples:
             media = []
@@ -189,7 +207,14 @@ class Packer:
                 media.append((media_positions(len(x), grid, medium.fps if is_clip else None), is_clip))
             if not sample.turns:
                 continue
-            row, write, position, media_places, row_names, row_starts = self.write(sample, media)
+            row, write, position, media_places, row_names, row_starts, pointed = self.write(sample, media)
+            for made, found in zip(pointers, pointed):
+                found = [(token, what) for token, what in found if what]
+                if found:
+                    goal = np.zeros((len(found), len(row)), bool)
+                    for i, (_, what) in enumerate(found):
+                        goal[i, media_places[0][named.cells(what, len(x), grid)]] = True
+                    made.append((len(ids), torch.tensor([token for token, _ in found]), torch.from_numpy(goal)))
             names += [(len(ids) + t, label) for t, label in row_names]
             starts += [(len(ids) + t, label) for t, label in row_starts]
             picture_tokens += [len(ids) + p for p in media_places]
@@ -207,4 +232,5 @@ class Packer:
             ids, torch.from_numpy(np.concatenate(positions, 1)), Segments(lengths), torch.from_numpy(told - 1),
             ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
             Segments(windows or [1]), Segments(frames or [1]), joined(orders, none),
-            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)), *rows(names), *rows(starts))
+            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)), *rows(names),
+            *rows(starts), *pointers)

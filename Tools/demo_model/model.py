@@ -14,6 +14,8 @@ TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, secti
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
 # Behind which decoder layer the state at a name is asked what it names, and the state before an answer.
 NAMES_AFTER, STARTS_AFTER = 3, 4
+# Layers, counted from 0, in which one head of each group is taught where to look: from names, and from places.
+FROM_NAMES, FROM_PLACES = (2,), (3, 4)
 
 
 class RMSNorm(nn.Module):
@@ -146,9 +148,28 @@ class DecoderLayer(nn.Module):
         x = x + self.self_attn.o_proj(mixed).float()
         return x + self.mlp(self.post_attention_layernorm(x))
 
-    def forward(self, x, rotary, segments, keep=None):
-        mixed = attend(*self.before(x, *rotary), segments, True)
+    def forward(self, x, rotary, segments, keep=None, watch=None):
+        """watch(q, k) sees the rotated queries and keys."""
+        q, k, v = self.before(x, *rotary)
+        if watch:
+            watch(q, k)
+        mixed = attend(q, k, v, segments, True)
         return self.after(x, mixed) if keep is None else self.after(x[keep], mixed[keep])
+
+
+def pointing(q, k, pointers):
+    """What a head's attention from the pointers' tokens lacks of being all on their goals, in nats; and how much is.
+    q, k: [tokens, head size] of that head."""
+    if not pointers:
+        return q.sum() * 0, torch.ones(())
+    lost = []
+    for start, tokens, goal in pointers:
+        scores = q[start + tokens] @ k[start:start + goal.shape[1]].T * q.shape[1] ** -0.5
+        behind = torch.arange(goal.shape[1], device=q.device) > tokens[:, None]
+        scores = scores.masked_fill(behind, -torch.inf)
+        lost.append(scores.logsumexp(1) - scores.masked_fill(~goal, -torch.inf).logsumexp(1))
+    lost = torch.cat(lost)
+    return lost.mean(), (-lost.detach()).exp().mean()
 
 
 class TextDecoder(nn.Module):
@@ -170,16 +191,26 @@ class TextDecoder(nn.Module):
         return angle.cos(), angle.sin()
 
     def forward(self, x, b):
-        """Normed states of the told tokens; and those at names and before answers, from between the layers."""
-        rotary = self.rotary(b.positions)
+        """Normed states of the told tokens; those at names and before answers, from between the layers; and how well the
+        heads point, (loss, share on the goals) of names and of places."""
+        rotary, pointed = self.rotary(b.positions), {"names": [], "places": []}
+        shared = self.c["heads"] // self.c["kv_heads"]
+
+        def watch(name, pointers):
+            return lambda q, k: pointed[name].extend(
+                pointing(q[:, group * shared], k[:, group], pointers) for group in range(self.c["kv_heads"]))
+
+        watches = {**dict.fromkeys(FROM_NAMES, watch("names", b.from_names)),
+                   **dict.fromkeys(FROM_PLACES, watch("places", b.from_places))}
         for i, layer in enumerate(self.layers[:-1], 1):
-            x = layer(x, rotary, b.conversations)
+            x = layer(x, rotary, b.conversations, watch=watches.get(i - 1))
             if i == NAMES_AFTER:
                 names = x[b.names]
             if i == STARTS_AFTER:
                 starts = x[b.starts]
         # Behind the last attention only the tokens that are told matter: a good part of the decoder's work saved.
-        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), names, starts
+        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), names, starts, {
+            name: [sum(of) / len(heads) for of in zip(*heads)] for name, heads in pointed.items()}
 
 
 class QwenVL(nn.Module):
@@ -216,10 +247,10 @@ class QwenVL(nn.Module):
 
     def forward(self, b, frozen=False):
         """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states at
-        names and before answers. frozen: nothing is learnt by the tower."""
+        names and before answers; and how well heads point (TextDecoder.forward). frozen: nothing is learnt by the tower."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
         x = self.model.embed_tokens(b.ids)
         x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
-        out, names, starts = self.model(x, b)
-        return F.linear(out, self.model.embed_tokens.weight).float(), seen, names, starts
+        out, names, starts, pointed = self.model(x, b)
+        return F.linear(out, self.model.embed_tokens.weight).float(), seen, names, starts, pointed

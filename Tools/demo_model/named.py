@@ -3,7 +3,8 @@
 "No." tells a decoder little about how to look for a red star. So where a text has named something, the state behind
 the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
 of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
-first.
+first. And one head of two layers is told where to look: from a name at the cells of what it names, and from the tokens
+of a place at what lies there.
 """
 import re
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import draw
-from guide import COLOURS, IGNORE, KINDS, WAYS, way
+from guide import COLOURS, IGNORE, KINDS, WAYS, covered, way
 from sample import Clip, seen_size
 from world import ZH_COLOURS, ZH_SHAPES
 
@@ -27,6 +28,7 @@ SHAPE = "|".join(draw.SHAPES)
 COLOUR = "|".join(draw.COLOURS)
 NAMES = re.compile(rf"\b(?:(?P<colour>{COLOUR}) )?(?P<shape>{SHAPE})(?:s|es)?\b|\b(?P<only>{COLOUR})\b"
                    rf"|(?P<zh_colour>{'|'.join(ZH_COLOURS.values())})的(?P<zh_shape>{'|'.join(ZH_SHAPES.values())})", re.I)
+ITEM = re.compile(r'\{"(?:bbox_2d|point_2d)": \[[^\]]*\], "label": "([^"]*)"')
 FROM_ZH = {v: k for names in (ZH_COLOURS, ZH_SHAPES) for k, v in names.items()}
 
 
@@ -88,3 +90,23 @@ def label(named, frames):
         for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
             out[COLUMN["left100"] + 3 * i + j] = digit
     return out
+
+
+def places(text, everything, asked):
+    """[(from, to, what)] of the characters of an answer that say where something lies. asked: the question's mentions."""
+    found = []
+    for match in ITEM.finditer(text):
+        for _, what in mentions(match[1], everything)[:1]:
+            found.append((match.start(), match.start(1), what))
+    if '"coordinate"' in text and len(asked) == 1:
+        found.append((text.index('"coordinate"'), len(text), asked[0][1]))
+    return [f for f in found if len(f[2]) == 1]
+
+
+def cells(what, slices, grid):
+    """[merged tokens of all slices]: which of them show any of these."""
+    out = np.zeros((slices, *grid), bool)
+    for thing in what:
+        for frame, box in thing.boxes.items():
+            out[(frame // 2, *covered(box, grid, 0.85 if thing.kind == "thing" else 1.0))] = True
+    return out.reshape(-1)

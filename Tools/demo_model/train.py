@@ -36,6 +36,7 @@ SAVE_SECONDS = 300
 KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
+POINTING = 0.5  # and where some heads look
 LOGGED = ("number", "kind", "colour", "left10", "left1", "top10", "begin", "end", "way")  # of what names are asked
 
 
@@ -122,7 +123,7 @@ class Learner:
         """Forward and backward of one batch; returns what the log wants."""
         b, stage = drawn.batch.to(self.options.device), curriculum.stage(step)
         with torch.autocast(self.options.device, torch.bfloat16, enabled=not self.options.float32):
-            logits, seen, names, starts = self.net(b, stage.frozen)
+            logits, seen, names, starts, pointed = self.net(b, stage.frozen)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
         named_loss, names_right = self.at_names(names, b.names_labels)
@@ -131,7 +132,7 @@ class Learner:
         weights = torch.tensor([n ** -0.5 for _, n in drawn.answers for _ in range(n)], device=each.device)
         answered = (each * weights).sum() / weights.sum()
         guides = named_loss + starts_loss + (0 if stage.frozen else guided)
-        ((answered + GUIDE * guides) / stage.micros).backward()
+        ((answered + GUIDE * guides + POINTING * sum(loss for loss, _ in pointed.values())) / stage.micros).backward()
         hits = (logits.argmax(-1) == b.targets).float().cpu()
         line = dict(loss=each.mean().item(), guide=guided.item(), names=named_loss.item(), starts=starts_loss.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
@@ -139,6 +140,7 @@ class Learner:
                                                               "column", "character0") if k in right},
                     **{f"names_{k}": v.item() for k, v in names_right.items() if k in LOGGED},
                     **{f"starts_{k}": v.item() for k, v in starts_right.items() if k in LOGGED})
+        line |= {f"point_{k}": on.item() for k, (_, on) in pointed.items()}
         at, of = 0, {}
         for task, tokens in drawn.answers:  # whole answers that are right, each token given the right ones before it
             of.setdefault(task, []).append(hits[at:at + tokens].min().item())
