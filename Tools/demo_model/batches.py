@@ -209,11 +209,10 @@ class Packer:
                 continue
             row, write, position, media_places, row_names, row_starts, pointed = self.write(sample, media)
             for made, found in zip(pointers, pointed):
-                found = [(token, what) for token, what in found if what]
                 if found:
                     goal = np.zeros((len(found), len(row)), bool)
-                    for i, (_, what) in enumerate(found):
-                        goal[i, media_places[0][named.cells(what, len(x), grid)]] = True
+                    for i, (_, what) in enumerate(found):  # what is not there: away from the picture
+                        goal[i, media_places[0][named.cells(what, len(x), grid)] if what else 0] = True
                     made.append((len(ids), torch.tensor([token for token, _ in found]), torch.from_numpy(goal)))
             names += [(len(ids) + t, label) for t, label in row_names]
             starts += [(len(ids) + t, label) for t, label in row_starts]

@@ -118,7 +118,7 @@ def way(a, b):
 
 
 class Questions(nn.Module):
-    """A linear readout of states: sizes and weights of the questions by name."""
+    """A linear readout of states: sizes and weights of the questions by name. One of size 1 asks for a place in pixels."""
 
     def __init__(self, width, sizes, weights):
         super().__init__()
@@ -134,6 +134,11 @@ class Questions(nn.Module):
         for (name, weight), part, label in zip(self.weights.items(), parts, labels.unbind(1)):
             asked = label != IGNORE
             if not asked.any():
+                continue
+            if self.sizes[name] == 1:
+                off = part[asked, 0] - label[asked] / 100
+                loss = loss + weight * F.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+                right[name] = (off.abs() < 0.1).float().mean().detach()
                 continue
             if self.halves(name):
                 some, none = label > 0, label == 0

@@ -3,8 +3,8 @@
 "No." tells a decoder little about how to look for a red star. So where a text has named something, the state behind
 the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
 of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
-first. And one head of two layers is told where to look: from a name at the cells of what it names, and from the tokens
-of a place at what lies there.
+first. And one head of each group in some layers is told where to look: from a name at the cells of what it names, or away from
+the picture if that is not there, and from the tokens of a place at what lies there.
 """
 import re
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ from world import ZH_COLOURS, ZH_SHAPES
 MOST = 7  # things that are counted, and frames that are told apart are below FRAMES
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
-             **{f"{edge}{digit}": 10 for edge in ("left", "top", "right", "bottom") for digit in (100, 10, 1)},
-             begin=FRAMES, end=FRAMES, way=len(WAYS))
+             left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
-WEIGHTS = {name: dict(number=1.0, kind=0.5, colour=0.5, begin=1.0, end=1.0, way=0.5).get(name, 0.25) for name in SIZES}
+WEIGHTS = {name: dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name in SIZES}
 
 SHAPE = "|".join(draw.SHAPES)
 COLOUR = "|".join(draw.COLOURS)
@@ -86,9 +85,7 @@ def label(named, frames):
         out[COLUMN["begin"]], out[COLUMN["end"]] = min(seen[0], FRAMES - 1), min(seen[-1] + 1, FRAMES - 1)
         out[COLUMN["way"]] = way(thing.boxes[seen[0]], thing.boxes[seen[-1]])
         return out
-    for i, value in enumerate(thing.boxes[0].round().astype(int).clip(0, 999)):
-        for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
-            out[COLUMN["left100"] + 3 * i + j] = digit
+    out[COLUMN["left"]:COLUMN["bottom"] + 1] = thing.boxes[0].round()
     return out
 
 
