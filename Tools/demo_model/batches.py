@@ -80,7 +80,9 @@ class Batch:
     starts: torch.Tensor  # tokens before answers that name something
     starts_labels: torch.Tensor  # [starts, len(named.SIZES)]
     from_names: Pointers  # from names
-    from_places: Pointers  # from the tokens before an answer, and of a place
+    from_places: Pointers  # from the tokens before an answer, and before a name in it
+    firsts: Pointers  # from the token before an answer that compares two: at the name of the first
+    seconds: Pointers  # and of the second
 
     def to(self, device):
         return self if device == "cpu" else Batch(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
@@ -132,22 +134,24 @@ class Packer:
 
     def write(self, sample, media):
         """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, where what they show
-        is named and before which answers, (token, label), and what is pointed at from names and from places, (token,
-        things).
+        is named and before which answers, (token, label), and what is pointed at: from names and from places, (token,
+        things), and from answers that compare at the first and at the second name, (token, token).
         media: (positions from 0, is a clip) each."""
         s, line = self.special, self.encode("\n")
         ids, told, positions, places, at = [], [], [], [], 0
         # With several pictures a name may stand for a thing in any of them.
         everything, frames = named.shown(sample.media[0]) if len(sample.media) == 1 else ([], 0)
-        names, starts, from_names, from_places = [], [], [], []
+        names, starts = [], []
+        pointed = from_names, from_places, firsts, seconds = [], [], [], []
 
         def look(text):
-            """What a text names whose tokens come next: (end of the name, things)."""
-            found, begins = named.mentions(text, everything) if everything else (), self.begins(text)
-            for end, what in found:
+            """What a text names whose tokens come next: (token behind the name, things)."""
+            begins, found = self.begins(text), []
+            for end, what in named.mentions(text, everything) if everything else ():
                 token = len(ids) + bisect.bisect_left(begins, end) - 1
                 names.append((token, named.label(what, frames)))
                 from_names.append((token, what))
+                found.append((token, what))
             return found
 
         def say(tokens, write=False):
@@ -171,22 +175,29 @@ class Packer:
             asked = look(question)
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
             before = len(ids) - 1
-            for _, what in look(answer)[:1] or (asked if len(asked) == 1 else ()):
+            said = look(answer)
+            for _, what in said[:1] or (asked if len(asked) == 1 else ()):
                 starts.append((before, named.label(what, frames)))
                 from_places.append((before, what))
-            for begin, end, what in named.places(answer, everything, asked) if everything else ():
-                inside = (t for t, at_ in enumerate(self.begins(answer)) if begin <= at_ < end)
-                from_places += [(len(ids) + t, what) for t in inside]
+            after = before + 1
+            for token, what in said:  # until a thing is named it is looked at: its place comes before its name
+                from_places += [(t, what) for t in range(after, token) if len(what) == 1]
+                after = token + 1
+            if not said and len(asked) == 1 and len(asked[0][1]) == 1:
+                from_places += [(t, asked[0][1]) for t in named.coordinate(answer, self.begins(answer), len(ids))]
+            if not said and len(asked) == 2:  # a comparison: one head for each
+                firsts.append((before, asked[0][0]))
+                seconds.append((before, asked[1][0]))
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
-        return ids, told, np.concatenate(positions, 1), places, names, starts, (from_names, from_places)
+        return ids, told, np.concatenate(positions, 1), places, names, starts, pointed
 
     def pack(self, samples):
         """samples: those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
         patches, places, windows, frames, orders, cells = [], [], [], [], [], []
         names, starts = [], []
-        pointers = Pointers(), Pointers()
+        pointers = Pointers(), Pointers(), Pointers(), Pointers()
         merged = 0
         for sample in samples:
             media = []
@@ -211,8 +222,11 @@ class Packer:
             for made, found in zip(pointers, pointed):
                 if found:
                     goal = np.zeros((len(found), len(row)), bool)
-                    for i, (_, what) in enumerate(found):  # what is not there: away from the picture
-                        goal[i, media_places[0][named.cells(what, len(x), grid)] if what else 0] = True
+                    for i, (_, what) in enumerate(found):
+                        if isinstance(what, int):
+                            goal[i, what] = True
+                        else:  # what is not there: away from the picture
+                            goal[i, media_places[0][named.cells(what, len(x), grid)] if what else 0] = True
                     made.append((len(ids), torch.tensor([token for token, _ in found]), torch.from_numpy(goal)))
             names += [(len(ids) + t, label) for t, label in row_names]
             starts += [(len(ids) + t, label) for t, label in row_starts]

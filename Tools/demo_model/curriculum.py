@@ -40,7 +40,7 @@ STAGES = (
                                       charts=0.02, documents=0.01)),
     Stage(6640, 180 * 180, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.15, several=0.08), large=0.08,
           questions=(3, 10), silent=0.1),
-    Stage(20000, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.15, screens=0.08, several=0.08), large=0.1,
+    Stage(20000, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
           questions=(6, 20), frozen=True),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),

@@ -2,6 +2,8 @@
 
 Tokens of all pictures and of all conversations of a batch lie in one row each, without padding. `check.py` compares the module with Transformers.
 """
+import functools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -14,8 +16,9 @@ TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, secti
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
 # Behind which decoder layer the state at a name is asked what it names, and the state before an answer.
 NAMES_AFTER, STARTS_AFTER = 3, 4
-# Layers, counted from 0, in which one head of each group is taught where to look: from names, and from places.
-FROM_NAMES, FROM_PLACES = (2,), (3, 4)
+# Layers, counted from 0, in which one head of each group is taught where to look: from names, from answers at what they
+# name next, and from answers that compare (one group at the first name, the other at the second).
+FROM_NAMES, FROM_PLACES, COMPARES = (2,), (3, 4), (4,)
 
 
 class RMSNorm(nn.Module):
@@ -193,17 +196,20 @@ class TextDecoder(nn.Module):
     def forward(self, x, b):
         """Normed states of the told tokens; those at names and before answers, from between the layers; and how well the
         heads point, (loss, share on the goals) of names and of places."""
-        rotary, pointed = self.rotary(b.positions), {"names": [], "places": []}
+        rotary, pointed = self.rotary(b.positions), {"names": [], "places": [], "compared": []}
         shared = self.c["heads"] // self.c["kv_heads"]
+        taught = [(layer, "names", (b.from_names, b.from_names)) for layer in FROM_NAMES]
+        taught += [(layer, "places", (b.from_places, b.from_places)) for layer in FROM_PLACES]
+        taught += [(layer, "compared", (b.firsts, b.seconds)) for layer in COMPARES]
 
-        def watch(name, pointers):
-            return lambda q, k: pointed[name].extend(
-                pointing(q[:, group * shared], k[:, group], pointers) for group in range(self.c["kv_heads"]))
+        def watch(q, k, at):
+            for layer, name, pointers in taught:
+                if layer == at:
+                    pointed[name] += [pointing(q[:, group * shared], k[:, group], pointers[group])
+                                      for group in range(self.c["kv_heads"])]
 
-        watches = {**dict.fromkeys(FROM_NAMES, watch("names", b.from_names)),
-                   **dict.fromkeys(FROM_PLACES, watch("places", b.from_places))}
         for i, layer in enumerate(self.layers[:-1], 1):
-            x = layer(x, rotary, b.conversations, watch=watches.get(i - 1))
+            x = layer(x, rotary, b.conversations, watch=functools.partial(watch, at=i - 1))
             if i == NAMES_AFTER:
                 names = x[b.names]
             if i == STARTS_AFTER:

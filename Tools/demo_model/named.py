@@ -4,7 +4,7 @@
 the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
 of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
 first. And one head of each group in some layers is told where to look: from a name at the cells of what it names, or away from
-the picture if that is not there, and from the tokens of a place at what lies there.
+the picture if that is not there, from an answer's tokens at what it names next, and from an answer that compares at both names.
 """
 import re
 from dataclasses import dataclass
@@ -27,7 +27,6 @@ SHAPE = "|".join(draw.SHAPES)
 COLOUR = "|".join(draw.COLOURS)
 NAMES = re.compile(rf"\b(?:(?P<colour>{COLOUR}) )?(?P<shape>{SHAPE})(?:s|es)?\b|\b(?P<only>{COLOUR})\b"
                    rf"|(?P<zh_colour>{'|'.join(ZH_COLOURS.values())})的(?P<zh_shape>{'|'.join(ZH_SHAPES.values())})", re.I)
-ITEM = re.compile(r'\{"(?:bbox_2d|point_2d)": \[[^\]]*\], "label": "([^"]*)"')
 FROM_ZH = {v: k for names in (ZH_COLOURS, ZH_SHAPES) for k, v in names.items()}
 
 
@@ -89,15 +88,10 @@ def label(named, frames):
     return out
 
 
-def places(text, everything, asked):
-    """[(from, to, what)] of the characters of an answer that say where something lies. asked: the question's mentions."""
-    found = []
-    for match in ITEM.finditer(text):
-        for _, what in mentions(match[1], everything)[:1]:
-            found.append((match.start(), match.start(1), what))
-    if '"coordinate"' in text and len(asked) == 1:
-        found.append((text.index('"coordinate"'), len(text), asked[0][1]))
-    return [f for f in found if len(f[2]) == 1]
+def coordinate(text, begins, first):
+    """The tokens of an action that say where, if it does. begins: of the text's tokens, in characters; first: their first."""
+    at = text.find('"coordinate"')
+    return [first + t for t, begin in enumerate(begins) if begin >= at] if at >= 0 else []
 
 
 def cells(what, slices, grid):
