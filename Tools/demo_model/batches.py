@@ -185,9 +185,13 @@ class Packer:
                 after = token + 1
             if not said and len(asked) == 1 and len(asked[0][1]) == 1:
                 from_places += [(t, asked[0][1]) for t in named.coordinate(answer, self.begins(answer), len(ids))]
+            if not said and not asked and everything:  # how many, for example: what is said is of all
+                from_places.append((before, everything))
             if not said and len(asked) == 2:  # a comparison: one head for each
                 firsts.append((before, asked[0][0]))
                 seconds.append((before, asked[1][0]))
+                if frames == 1 and len(asked[0][1]) == len(asked[1][1]) == 1:
+                    starts.append((before, named.comparison(asked[0][1][0], asked[1][1][0])))
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
         return ids, told, np.concatenate(positions, 1), places, names, starts, pointed

@@ -18,7 +18,7 @@ VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=
 NAMES_AFTER, STARTS_AFTER = 3, 4
 # Layers, counted from 0, in which one head of each group is taught where to look: from names, from answers at what they
 # name next, and from answers that compare (one group at the first name, the other at the second).
-FROM_NAMES, FROM_PLACES, COMPARES = (2,), (3, 4), (4,)
+FROM_NAMES, FROM_PLACES, COMPARES = (2,), (3, 4), (3,)
 
 
 class RMSNorm(nn.Module):

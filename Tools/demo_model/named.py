@@ -19,7 +19,8 @@ from world import ZH_COLOURS, ZH_SHAPES
 MOST = 7  # things that are counted, and frames that are told apart are below FRAMES
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
-             left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS))
+             left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
+             left_of=2, above=2, larger=2)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 WEIGHTS = {name: dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name in SIZES}
 
@@ -85,6 +86,14 @@ def label(named, frames):
         out[COLUMN["way"]] = way(thing.boxes[seen[0]], thing.boxes[seen[-1]])
         return out
     out[COLUMN["left"]:COLUMN["bottom"] + 1] = thing.boxes[0].round()
+    return out
+
+
+def comparison(first, second):
+    """[len(SIZES)] of what is said of two things: whether the first lies left of and above the second, and is larger."""
+    out = np.full(len(SIZES), IGNORE, np.int64)
+    (a, b), (c, d) = ((box[:2] + box[2:], box[2:] - box[:2]) for box in (first.boxes[0], second.boxes[0]))
+    out[COLUMN["left_of"]:] = a[0] < c[0], a[1] < c[1], b.max() > d.max()
     return out
 
 

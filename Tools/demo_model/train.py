@@ -37,7 +37,7 @@ KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
-LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way")  # of what names are asked
+LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger")  # of what names are asked
 
 
 def rate(step, since, until, decay):
