@@ -191,7 +191,7 @@ class Packer:
                 firsts.append((before, asked[0][0]))
                 seconds.append((before, asked[1][0]))
                 if frames == 1 and len(asked[0][1]) == len(asked[1][1]) == 1:
-                    starts.append((before, named.comparison(asked[0][1][0], asked[1][1][0])))
+                    starts.append((before, named.comparison(asked[0][1][0], asked[1][1][0], question)))
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
         return ids, told, np.concatenate(positions, 1), places, names, starts, pointed

@@ -1,10 +1,11 @@
 """Writes a trained model as an official checkpoint: bfloat16 weights, official names and keys.
 
-    export.py RUN_DIR OUT_DIR
+    export.py RUN_DIR OUT_DIR           the averaged weights
+    export.py RUN_DIR OUT_DIR --last    the last ones: better after the rate has fallen, while much is still being learnt
 """
+import argparse
 import json
 import os
-import sys
 
 import torch
 from safetensors.torch import save_file
@@ -77,7 +78,12 @@ def write(state, tokenizer_folder, out):
 
 if __name__ == "__main__":
     import train
-    run, out = sys.argv[1:]
-    saved = torch.load(f"{train.newest(run)}/weights.pt", map_location="cpu", weights_only=True)
-    write({name: w for name, w in saved["average"].items() if not name.startswith("guide")}, f"{run}/tokenizer", out)
-    print(f"{out}: step {saved['step']}, {os.path.getsize(out + '/model.safetensors') / 1e6:.1f} MB")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("out")
+    parser.add_argument("--last", action="store_true")
+    a = parser.parse_args()
+    saved = torch.load(f"{train.newest(a.run)}/weights.pt", map_location="cpu", weights_only=True)
+    weights = saved["net" if a.last else "average"]
+    write({name: w for name, w in weights.items() if not name.startswith("guide")}, f"{a.run}/tokenizer", a.out)
+    print(f"{a.out}: step {saved['step']}, {os.path.getsize(a.out + '/model.safetensors') / 1e6:.1f} MB")

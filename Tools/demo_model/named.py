@@ -20,7 +20,7 @@ MOST = 7  # things that are counted, and frames that are told apart are below FR
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
-             left_of=2, above=2, larger=2)
+             left_of=2, above=2, larger=2, asked=6)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 WEIGHTS = {name: dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name in SIZES}
 
@@ -89,11 +89,16 @@ def label(named, frames):
     return out
 
 
-def comparison(first, second):
-    """[len(SIZES)] of what is said of two things: whether the first lies left of and above the second, and is larger."""
+ASKED = ("left of", "right of", "above|higher", "below|lower", "larger|bigger", "smaller")
+
+
+def comparison(first, second, question):
+    """[len(SIZES)] of two things that are compared: whether the first lies left of and above the second, and is larger; and
+    which of it is asked."""
     out = np.full(len(SIZES), IGNORE, np.int64)
     (a, b), (c, d) = ((box[:2] + box[2:], box[2:] - box[:2]) for box in (first.boxes[0], second.boxes[0]))
-    out[COLUMN["left_of"]:] = a[0] < c[0], a[1] < c[1], b.max() > d.max()
+    out[COLUMN["left_of"]:COLUMN["larger"] + 1] = a[0] < c[0], a[1] < c[1], b.max() > d.max()
+    out[COLUMN["asked"]] = next((i for i, words in enumerate(ASKED) if re.search(words, question)), IGNORE)
     return out
 
 

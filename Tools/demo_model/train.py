@@ -37,7 +37,8 @@ KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
-LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger")  # of what names are asked
+LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger",
+          "asked")  # of what names are asked
 
 
 def rate(step, since, until, decay):
@@ -215,8 +216,14 @@ def newest(run):
 
 
 def fitting(saved, fresh):
-    """The saved weights; what they lack or have in another shape (a new question of the guide) begins afresh."""
-    return {n: saved[n].float() if n in saved and saved[n].shape == w.shape else w for n, w in fresh.items()}
+    """The saved weights; what they lack begins afresh, and so do the last rows where they have fewer (questions that were
+    added)."""
+    made = {}
+    for name, w in fresh.items():
+        old = saved[name].float() if name in saved else w[:0]
+        fits = old.shape[1:] == w.shape[1:] and len(old) <= len(w)
+        made[name] = torch.cat((old, w[len(old):].detach())) if fits else w
+    return made
 
 
 def work(rank, workers, shared, counters, barrier, options):
