@@ -15,6 +15,7 @@ import model
 import sample
 import tokenizer as tokenizer_files
 
+GUIDES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guides.safetensors")
 # The template of the official Qwen2.5-VL checkpoints (Qwen team, Alibaba Cloud, Apache-2.0), as data.
 CHAT_TEMPLATE = (
     "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}"
@@ -86,4 +87,6 @@ if __name__ == "__main__":
     saved = torch.load(f"{train.newest(a.run)}/weights.pt", map_location="cpu", weights_only=True)
     weights = saved["net" if a.last else "average"]
     write({name: w for name, w in weights.items() if not name.startswith("guide")}, f"{a.run}/tokenizer", a.out)
+    # What asked beside the answers stays here, for runs that begin from the exported model.
+    save_file({name: w.to(torch.bfloat16) for name, w in weights.items() if name.startswith("guide")}, GUIDES)
     print(f"{a.out}: step {saved['step']}, {os.path.getsize(a.out + '/model.safetensors') / 1e6:.1f} MB")

@@ -2,7 +2,7 @@
 
     train.py RUN --until STEPS [--workers 2] [--decay N]
     train.py RUN --until STEPS --device cuda --drawers 14 --times 12
-    train.py RUN --start ../../Models/demo --step 6540    a new run that goes on from an exported model
+    train.py RUN --start ../../Models/demo --step 8000    a new run that goes on from an exported model
 On a CPU each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each
 adds up gradients of its own, and then each updates its share of the weights, which all of them see. On a GPU one worker
 learns from batches (so many times as large) that drawing processes have ready.
@@ -313,7 +313,8 @@ def main():
         weights, average = fitting(saved["net"], fresh), fitting(saved["average"], fresh)
         print(f"goes on at step {saved['step']}", flush=True)
     elif options.start:
-        weights = average = fitting(load_file(f"{options.start}/model.safetensors"), fresh)
+        guides = load_file(export.GUIDES) if os.path.exists(export.GUIDES) else {}
+        weights = average = fitting(load_file(f"{options.start}/model.safetensors") | guides, fresh)
     flat = lambda parts: torch.cat([w.detach().flatten() for w in parts.values()]).to(options.device).share_memory_()
     print(f"{sum(w.numel() for n, w in fresh.items() if 'guide' not in n) / 1e6:.2f} million parameters", flush=True)
     weights = flat(weights)
