@@ -195,7 +195,7 @@ class TextDecoder(nn.Module):
 
     def forward(self, x, b):
         """Normed states of the told tokens; those at names and before answers, from between the layers; and how well the
-        heads point, (loss, share on the goals) of names and of places."""
+        heads point, (loss, share on the goals) of names, of places and of what is compared."""
         rotary, pointed = self.rotary(b.positions), {"names": [], "places": [], "compared": []}
         shared = self.c["heads"] // self.c["kv_heads"]
         taught = [(layer, "names", (b.from_names, b.from_names)) for layer in FROM_NAMES]
