@@ -2,7 +2,6 @@
 
 Stills and clips. A sample without turns goes through the vision tower alone: its marks are what is learnt from it.
 """
-import bisect
 import dataclasses
 import functools
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from PIL import Image
 
 import guide
+import looking
 import named
 from sample import FACTOR, Clip, seen_size
 
@@ -19,6 +19,7 @@ MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
 TOKENS_PER_SECOND = 2
+POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following")
 
 
 class Segments:
@@ -57,6 +58,14 @@ class Pointers(list):
     """Where a head is taught to look: (first token of the conversation, tokens counted from there that look, [tokens that
     look, tokens]: whether at this one) of each conversation."""
 
+    def add(self, start, length, found):
+        """found: (token, tokens to look at) of a conversation of that length."""
+        if found:
+            goal = np.zeros((len(found), length), bool)
+            for i, (_, at) in enumerate(found):
+                goal[i, at] = True
+            self.append((start, torch.tensor([token for token, _ in found]), torch.from_numpy(goal)))
+
     def to(self, device):
         return Pointers((start, tokens.to(device), goal.to(device)) for start, tokens, goal in self)
 
@@ -77,15 +86,18 @@ class Batch:
     cells: torch.Tensor  # [merged tokens, guide.LABELS], picture order
     names: torch.Tensor  # tokens at which a name ends
     names_labels: torch.Tensor  # [names, len(named.SIZES)]
-    starts: torch.Tensor  # tokens before answers that name something
+    starts: torch.Tensor  # tokens before answers that name something, and before numbers in them
     starts_labels: torch.Tensor  # [starts, len(named.SIZES)]
-    from_names: Pointers  # from names
-    from_places: Pointers  # from the tokens before an answer, and before a name in it
-    firsts: Pointers  # from the token before an answer that compares two: at the name of the first
-    seconds: Pointers  # and of the second
+    clocks: torch.Tensor  # tokens of clips
+    clocks_labels: torch.Tensor  # [clocks, len(named.CLOCKS)]
+    pointers: dict  # Pointers by the names of looking.Lesson
 
     def to(self, device):
-        return self if device == "cpu" else Batch(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
+        if device == "cpu":
+            return self
+        moved = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        pointers = {name: p.to(device) for name, p in moved.pop("pointers").items()}
+        return Batch(**{name: part.to(device) for name, part in moved.items()}, pointers=pointers)
 
 
 def patchify(images):
@@ -133,26 +145,10 @@ class Packer:
                         ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")}
 
     def write(self, sample, media):
-        """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, where what they show
-        is named and before which answers, (token, label), and what is pointed at: from names and from places, (token,
-        things), and from answers that compare at the first and at the second name, (token, token).
-        media: (positions from 0, is a clip) each."""
-        s, line = self.special, self.encode("\n")
+        """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, and the lesson beside.
+        media: (positions from 0, merged grid, slices, is a clip) each."""
+        s, line, teacher = self.special, self.encode("\n"), looking.Teacher(sample, self.begins)
         ids, told, positions, places, at = [], [], [], [], 0
-        # With several pictures a name may stand for a thing in any of them.
-        everything, frames = named.shown(sample.media[0]) if len(sample.media) == 1 else ([], 0)
-        names, starts = [], []
-        pointed = from_names, from_places, firsts, seconds = [], [], [], []
-
-        def look(text):
-            """What a text names whose tokens come next: (token behind the name, things)."""
-            begins, found = self.begins(text), []
-            for end, what in named.mentions(text, everything) if everything else ():
-                token = len(ids) + bisect.bisect_left(begins, end) - 1
-                names.append((token, named.label(what, frames)))
-                from_names.append((token, what))
-                found.append((token, what))
-            return found
 
         def say(tokens, write=False):
             nonlocal at
@@ -164,44 +160,28 @@ class Packer:
         say([s["im_start"], *self.encode("system\n" + sample.system), s["im_end"], *line])
         for i, (question, answer) in enumerate(sample.turns):
             say([s["im_start"], *self.encode("user\n")])
-            for inside, is_clip in media if i == 0 else ():
+            for inside, grid, slices, is_clip in media if i == 0 else ():
                 say([s["vision_start"]])
                 places.append(len(ids) + np.arange(inside.shape[1]))
+                teacher.sees(slices, grid, places[-1])
                 ids.extend([s["video_pad" if is_clip else "image_pad"]] * inside.shape[1])
                 told.extend([False] * inside.shape[1])
                 positions.append(at + inside)
                 at += int(inside.max()) + 1
                 say([s["vision_end"]])
-            asked = look(question)
+            teacher.question(question, len(ids))
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
-            before = len(ids) - 1
-            said = look(answer)
-            for _, what in said[:1] or (asked if len(asked) == 1 else ()):
-                starts.append((before, named.label(what, frames)))
-                from_places.append((before, what))
-            after = before + 1
-            for token, what in said:  # until a thing is named it is looked at: its place comes before its name
-                from_places += [(t, what) for t in range(after, token) if len(what) == 1]
-                after = token + 1
-            if not said and len(asked) == 1 and len(asked[0][1]) == 1:
-                from_places += [(t, asked[0][1]) for t in named.coordinate(answer, self.begins(answer), len(ids))]
-            if not said and not asked and everything:  # how many, for example: what is said is of all
-                from_places.append((before, everything))
-            if not said and len(asked) == 2:  # a comparison: one head for each
-                firsts.append((before, asked[0][0]))
-                seconds.append((before, asked[1][0]))
-                if frames == 1 and len(asked[0][1]) == len(asked[1][1]) == 1:
-                    starts.append((before, named.comparison(asked[0][1][0], asked[1][1][0], question)))
+            teacher.answer(answer, len(ids))
             say([*self.encode(answer), s["im_end"]], True)
             say(line)
-        return ids, told, np.concatenate(positions, 1), places, names, starts, pointed
+        return ids, told, np.concatenate(positions, 1), places, teacher.lesson
 
     def pack(self, samples):
         """samples: those without turns come last."""
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
         patches, places, windows, frames, orders, cells = [], [], [], [], [], []
-        names, starts = [], []
-        pointers = Pointers(), Pointers(), Pointers(), Pointers()
+        names, starts, clocks = [], [], []
+        pointers = {name: Pointers() for name in POINTED}
         merged = 0
         for sample in samples:
             media = []
@@ -219,21 +199,17 @@ class Packer:
                     merged += len(order)
                 marks = medium.marks if is_clip else [medium.marks]
                 cells.append(guide.labels(marks, images[0].size, grid))
-                media.append((media_positions(len(x), grid, medium.fps if is_clip else None), is_clip))
+                media.append((media_positions(len(x), grid, medium.fps if is_clip else None), grid, len(x), is_clip))
             if not sample.turns:
                 continue
-            row, write, position, media_places, row_names, row_starts, pointed = self.write(sample, media)
-            for made, found in zip(pointers, pointed):
-                if found:
-                    goal = np.zeros((len(found), len(row)), bool)
-                    for i, (_, what) in enumerate(found):
-                        if isinstance(what, int):
-                            goal[i, what] = True
-                        else:  # what is not there: away from the picture
-                            goal[i, media_places[0][named.cells(what, len(x), grid)] if what else 0] = True
-                    made.append((len(ids), torch.tensor([token for token, _ in found]), torch.from_numpy(goal)))
-            names += [(len(ids) + t, label) for t, label in row_names]
-            starts += [(len(ids) + t, label) for t, label in row_starts]
+            row, write, position, media_places, lesson = self.write(sample, media)
+            for name, made in pointers.items():
+                made.add(len(ids), len(row), getattr(lesson, name))
+            names += [(len(ids) + t, label) for t, label in lesson.names]
+            starts += [(len(ids) + t, label) for t, label in lesson.starts]
+            for medium, (_, grid, slices, is_clip), at in zip(sample.media, media, media_places):
+                if is_clip:
+                    clocks += zip(len(ids) + at, named.clocks(slices, grid[0] * grid[1], medium.fps))
             picture_tokens += [len(ids) + p for p in media_places]
             positions.append(position)
             lengths.append(len(row))
@@ -243,11 +219,11 @@ class Packer:
         ids = torch.tensor(ids)
         joined = lambda parts, empty: torch.from_numpy(np.concatenate(parts) if parts else empty)
         none = np.zeros(0, np.int64)
-        rows = lambda found: (torch.tensor([t for t, _ in found], dtype=torch.long), joined(
-            [label[None] for _, label in found], np.zeros((0, len(named.SIZES)), np.int64)))
+        rows = lambda found, sizes: (torch.tensor([t for t, _ in found], dtype=torch.long), joined(
+            [label[None] for _, label in found], np.zeros((0, len(sizes)), np.int64)))
         return Batch(
             ids, torch.from_numpy(np.concatenate(positions, 1)), Segments(lengths), torch.from_numpy(told - 1),
             ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
             Segments(windows or [1]), Segments(frames or [1]), joined(orders, none),
-            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)), *rows(names),
-            *rows(starts), *pointers)
+            joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)),
+            *rows(names, named.SIZES), *rows(starts, named.SIZES), *rows(clocks, named.CLOCKS), pointers)

@@ -12,7 +12,7 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from sample import Mark, Picture, seen_box, seen_point, seen_size
+from sample import FIRST, Mark, Picture, seen_box, seen_point, seen_size
 
 SANS = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "DejaVuSans-Bold.ttf", "LiberationSans-Bold.ttf",
         "DejaVuSansCondensed.ttf")
@@ -76,15 +76,15 @@ class Canvas:
 
     def text(self, x, y, string, name, size, colour):
         """Draws a line with its top left at (x, y); the box of its ink. Every character gets a mark."""
-        boxes = []
+        boxes, before = [], " "
         for char in string:
             mask, (left, upper), advance = glyph(name, size, char)
             if mask is not None:
                 at = round(x) + left, round(y) + upper
                 self.image.paste(colour, at, mask)
                 boxes.append((*at, at[0] + mask.width, at[1] + mask.height))
-                self.marks.append(Mark("char", char, boxes[-1]))
-            x += advance
+                self.marks.append(Mark("char", char, boxes[-1], FIRST if before == " " else ""))
+            x, before = x + advance, char
         return union(boxes)
 
     def part(self, name, box, detail=""):

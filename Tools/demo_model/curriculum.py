@@ -22,6 +22,7 @@ class Stage:
     large: float = 0.0  # the share of pictures that may be as large as the model sees them
     questions: tuple = (1, 8)  # about one picture, from – to: what the vision tower has seen pays more than once
     silent: float = 0.2  # the share of a batch's cost that teaches the guide alone
+    silent_large: float = 0.0  # the share of large pictures among those
     frozen: bool = False  # the vision tower rests, and the decoder learns to ask it
 
 
@@ -40,12 +41,15 @@ STAGES = (
                                       charts=0.02, documents=0.01)),
     Stage(6640, 180 * 180, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.15, several=0.08), large=0.08,
           questions=(3, 10), silent=0.1),
-    Stage(20000, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
+    Stage(8043, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
           questions=(6, 20), frozen=True),
+    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.02, clips=0.3, screens=0.25, several=0.08, printed=0.05,
+                                       charts=0.03, documents=0.02), large=0.04, questions=(6, 20), silent=0.25,
+          silent_large=0.4),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )
-COST = 5000  # of one batch, in patches and tokens: one to two seconds of one core
+COST = 3750  # of one batch, in patches and tokens: one to two seconds of one core
 
 
 def stage(step):
@@ -59,7 +63,7 @@ def talk(rng, area):
 def draw_sample(rng, current, asks=True):
     """One sample of the stage, with questions or without."""
     kind = rng.choices(list(current.shares), list(current.shares.values()))[0]
-    area = MAX_PIXELS if rng.random() < current.large else current.area
+    area = MAX_PIXELS if rng.random() < (current.large if asks else current.silent_large) else current.area
     if kind == "talk" and asks:
         return talk(rng, area)
     if kind in ("world", "talk"):
@@ -70,7 +74,8 @@ def draw_sample(rng, current, asks=True):
         made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 3 if asks else 0)
     else:  # a module with TASKS of its own
         family = importlib.import_module(kind).TASKS
-        made = rng.choice(list(family.values()))(rng, area)
+        more = dict(requests=10) if kind == "screens" else {}  # what the vision tower has seen pays more than once
+        made = rng.choice(list(family.values()))(rng, area, **more)
         made.turns = made.turns if asks else []
     if made.system == Sample.system:
         made.system = tasks.system_prompt(rng)

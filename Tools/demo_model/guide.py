@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import draw
+from lexicon import BUTTONS, CHECKS, FIELDS, MENUS
 from sample import FACTOR, seen_size
 
 CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
@@ -17,6 +18,7 @@ PARTS = ("button", "field", "check", "menu", "close", "bar", "title", "value", "
 KINDS = {name: i + 1 for i, name in enumerate((*draw.SHAPES, *PARTS))}
 COLOURS = {name: i + 1 for i, name in enumerate(draw.COLOURS)}
 CHARACTER = {c: i + 1 for i, c in enumerate(CHARACTERS)}
+CALLED = {name: i for i, name in enumerate(sorted({*BUTTONS, *CHECKS, *FIELDS, *MENUS}))}  # parts of windows
 WAYS = ("still", "left", "right", "up", "down")
 MOST = 8  # things that are ranked and counted
 SLOTS = (2, 4)  # rows and columns of a cell within which at most one character is looked for
@@ -26,12 +28,12 @@ IGNORE = -100
 SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              **{f"{edge}{digit}": 10 for edge in ("left", "top", "right", "bottom") for digit in (100, 10, 1)},
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
-             **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])})
+             **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else
-           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4).get(name, 0.25) for name in SIZES}
+           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4, called=1.0).get(name, 0.25) for name in SIZES}
 
 
 def labels(frames, size, grid):
@@ -49,7 +51,7 @@ def slice_labels(first, second, scale, grid, is_still):
     out[..., COLUMN["column"]] = np.minimum(np.arange(columns), 31)[None]
     out[..., COLUMN["rows"]], out[..., COLUMN["columns"]] = min(rows, 31), min(columns, 31)
     out[..., COLUMN["kind"]] = out[..., COLUMN["colour"]] = 0
-    out[..., COLUMN["character0"]:] = 0
+    out[..., COLUMN["character0"]:COLUMN["called"]] = 0
     characters(out, first, scale, grid)
     things = [m for m in first if m.kind == "thing"]
     shown = {(m.name, m.detail): np.array(m.box) * scale for m in things}
@@ -66,6 +68,7 @@ def slice_labels(first, second, scale, grid, is_still):
         cells = covered(box, grid, 0.85 if is_thing else 1.0)
         out[(*cells, COLUMN["kind"])] = KINDS[mark.name]
         out[(*cells, COLUMN["colour"])] = COLOURS.get(mark.detail, 0)
+        out[(*cells, COLUMN["called"])] = CALLED.get(mark.detail, IGNORE)
         for i, value in enumerate(box.round().astype(int).clip(0, 999)):
             for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
                 out[(*cells, COLUMN["left100"] + 3 * i + j)] = digit

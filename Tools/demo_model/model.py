@@ -14,11 +14,15 @@ from attention import attend
 # FFN: 516 divides neither by 8 nor by 32, like the official 3420.
 TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, sections=(4, 6, 6), vocabulary=3072)
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
-# Behind which decoder layer the state at a name is asked what it names, and the state before an answer.
-NAMES_AFTER, STARTS_AFTER = 3, 4
-# Layers, counted from 0, in which one head of each group is taught where to look: from names, from answers at what they
-# name next, and from answers that compare (one group at the first name, the other at the second).
-FROM_NAMES, FROM_PLACES, COMPARES = (2,), (3, 4), (3,)
+# Behind how many decoder layers the state of a clip's token is asked its time, the state at a name what it names, and the
+# state before an answer.
+CLOCKS_AFTER, NAMES_AFTER, STARTS_AFTER = 2, 3, 4
+# Where heads are taught to look: (layer, counted from 0, which head of each group, where to by group, name in the log).
+# An answer that compares has one group look at the first name and the other at the second.
+TAUGHT = ((2, 0, ("from_names", "from_names"), "names"), (2, 1, ("letters", "letters"), "letters"),
+          (3, 0, ("from_places", "from_places"), "places"), (4, 0, ("from_places", "from_places"), "places"),
+          (3, 0, ("firsts", "seconds"), "compared"),
+          (3, 1, ("following", "following"), "following"), (4, 1, ("following", "following"), "following"))
 
 
 class RMSNorm(nn.Module):
@@ -194,28 +198,24 @@ class TextDecoder(nn.Module):
         return angle.cos(), angle.sin()
 
     def forward(self, x, b):
-        """Normed states of the told tokens; those at names and before answers, from between the layers; and how well the
-        heads point, (loss, share on the goals) of names, of places and of what is compared."""
-        rotary, pointed = self.rotary(b.positions), {"names": [], "places": [], "compared": []}
+        """Normed states of the told tokens; those that are asked (at clips, at names, before answers), from between the
+        layers; and how well the heads point, (loss, share on the goals) by their names in the log."""
+        rotary, pointed, asked = self.rotary(b.positions), {name: [] for *_, name in TAUGHT}, {}
         shared = self.c["heads"] // self.c["kv_heads"]
-        taught = [(layer, "names", (b.from_names, b.from_names)) for layer in FROM_NAMES]
-        taught += [(layer, "places", (b.from_places, b.from_places)) for layer in FROM_PLACES]
-        taught += [(layer, "compared", (b.firsts, b.seconds)) for layer in COMPARES]
 
         def watch(q, k, at):
-            for layer, name, pointers in taught:
+            for layer, head, goals, name in TAUGHT:
                 if layer == at:
-                    pointed[name] += [pointing(q[:, group * shared], k[:, group], pointers[group])
-                                      for group in range(self.c["kv_heads"])]
+                    pointed[name] += [pointing(q[:, group * shared + head], k[:, group], b.pointers[goal])
+                                      for group, goal in enumerate(goals)]
 
         for i, layer in enumerate(self.layers[:-1], 1):
             x = layer(x, rotary, b.conversations, watch=functools.partial(watch, at=i - 1))
-            if i == NAMES_AFTER:
-                names = x[b.names]
-            if i == STARTS_AFTER:
-                starts = x[b.starts]
+            for name, after in (("clocks", CLOCKS_AFTER), ("names", NAMES_AFTER), ("starts", STARTS_AFTER)):
+                if i == after:
+                    asked[name] = x[getattr(b, name)]
         # Behind the last attention only the tokens that are told matter: a good part of the decoder's work saved.
-        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), names, starts, {
+        return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), asked, {
             name: [sum(of) / len(heads) for of in zip(*heads)] for name, heads in pointed.items()}
 
 
@@ -252,11 +252,11 @@ class QwenVL(nn.Module):
         self.visual.merger.forward = torch.compile(self.visual.merger.forward, dynamic=True)
 
     def forward(self, b, frozen=False):
-        """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states at
-        names and before answers; and how well heads point (TextDecoder.forward). frozen: nothing is learnt by the tower."""
+        """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states that are
+        asked; and how well heads point (TextDecoder.forward). frozen: nothing is learnt by the tower."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
         x = self.model.embed_tokens(b.ids)
         x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
-        out, names, starts, pointed = self.model(x, b)
-        return F.linear(out, self.model.embed_tokens.weight).float(), seen, names, starts, pointed
+        out, asked, pointed = self.model(x, b)
+        return F.linear(out, self.model.embed_tokens.weight).float(), seen, asked, pointed

@@ -3,8 +3,7 @@
 "No." tells a decoder little about how to look for a red star. So where a text has named something, the state behind
 the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
 of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
-first. And one head of each group in some layers is told where to look: from a name at the cells of what it names, or away from
-the picture if that is not there, from an answer's tokens at what it names next, and from an answer that compares at both names.
+first, and the states before coordinates and times which number comes. What a clip shows is asked its time.
 """
 import re
 from dataclasses import dataclass
@@ -20,9 +19,12 @@ MOST = 7  # things that are counted, and frames that are told apart are below FR
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
-             left_of=2, above=2, larger=2, asked=6)
+             left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 WEIGHTS = {name: dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name in SIZES}
+CLOCK = 20  # a second; places are asked in hundreds of pixels, so that half a second and ten pixels weigh alike
+# What the tokens of a clip are asked: when their slice begins, and hundreds of what lies between two frames.
+CLOCKS = dict(since=1, interval=1)
 
 SHAPE = "|".join(draw.SHAPES)
 COLOUR = "|".join(draw.COLOURS)
@@ -37,22 +39,28 @@ class Shown:
     kind: str  # of the mark
     name: str
     detail: str
+    medium: int  # which one shows it
+    fps: float  # of a clip
     boxes: dict
 
 
-def shown(medium):
-    """Everything of a picture or clip that has a name."""
-    frames = medium.marks if isinstance(medium, Clip) else [medium.marks]
-    size = medium.frames[0].size if isinstance(medium, Clip) else medium.image.size
-    width, height = seen_size(*size)
-    scale = np.array([width / size[0], height / size[1]] * 2)
-    found = {}
-    for i, marks in enumerate(frames):
-        for mark in marks:
-            if mark.kind == "thing" or mark.kind == "part" and len(mark.detail) > 1 and mark.name in KINDS:
-                key = mark.kind, mark.name, mark.detail, mark.box if mark.kind == "part" else None
-                found.setdefault(key, Shown(mark.kind, mark.name, mark.detail, {})).boxes[i] = np.array(mark.box) * scale
-    return list(found.values()), len(frames)
+def shown(media):
+    """Everything of pictures or clips that has a name, and how many frames one has."""
+    found, count = {}, 0
+    for medium, shows in enumerate(media):
+        is_clip = isinstance(shows, Clip)
+        frames = shows.marks if is_clip else [shows.marks]
+        size = shows.frames[0].size if is_clip else shows.image.size
+        width, height = seen_size(*size)
+        scale = np.array([width / size[0], height / size[1]] * 2)
+        count = max(count, len(frames))
+        for i, marks in enumerate(frames):
+            for mark in marks:
+                if mark.kind == "thing" or mark.kind == "part" and len(mark.detail) > 1 and mark.name in KINDS:
+                    key = medium, mark.kind, mark.name, mark.detail, mark.box if mark.kind == "part" else None
+                    made = Shown(mark.kind, mark.name, mark.detail, medium, shows.fps if is_clip else 0, {})
+                    found.setdefault(key, made).boxes[i] = np.array(mark.box) * scale
+    return list(found.values()), count
 
 
 def mentions(text, everything):
@@ -72,17 +80,28 @@ def mentions(text, everything):
     return sorted(found, key=lambda f: f[0])
 
 
-def label(named, frames):
-    """[len(SIZES)] of what a name stands for; where it is not one thing, only how many."""
+def blank(**asked):
+    """[len(SIZES)] with nothing asked but this."""
     out = np.full(len(SIZES), IGNORE, np.int64)
-    out[COLUMN["number"]] = min(len(named), MOST)
+    for name, value in asked.items():
+        out[COLUMN[name]] = value
+    return out
+
+
+def label(named, frames, several=False):
+    """[len(SIZES)] of what a name stands for; where it is not one thing, only how many."""
+    out = blank(number=min(len(named), MOST))
     if len(named) != 1:
         return out
     thing, = named
+    if several:
+        out[COLUMN["picture"]] = thing.medium
     out[COLUMN["kind"]], out[COLUMN["colour"]] = KINDS[thing.name], COLOURS.get(thing.detail, 0)
     if frames > 1:
         seen = sorted(thing.boxes)
         out[COLUMN["begin"]], out[COLUMN["end"]] = min(seen[0], FRAMES - 1), min(seen[-1] + 1, FRAMES - 1)
+        out[COLUMN["since"]] = round(seen[0] / thing.fps * CLOCK)
+        out[COLUMN["until"]] = round((seen[-1] + 1) / thing.fps * CLOCK)
         out[COLUMN["way"]] = way(thing.boxes[seen[0]], thing.boxes[seen[-1]])
         return out
     out[COLUMN["left"]:COLUMN["bottom"] + 1] = thing.boxes[0].round()
@@ -102,16 +121,19 @@ def comparison(first, second, question):
     return out
 
 
-def coordinate(text, begins, first):
-    """The tokens of an action that say where, if it does. begins: of the text's tokens, in characters; first: their first."""
-    at = text.find('"coordinate"')
-    return [first + t for t, begin in enumerate(begins) if begin >= at] if at >= 0 else []
+def clocks(slices, cells, fps):
+    """[merged tokens of a clip, len(CLOCKS)], so many cells a slice."""
+    out = np.empty((slices, cells, len(CLOCKS)), np.int64)
+    out[..., 0] = np.round(np.arange(slices) * 2 / fps * CLOCK)[:, None]
+    out[..., 1] = round(100 / fps)
+    return out.reshape(-1, len(CLOCKS))
 
 
-def cells(what, slices, grid):
-    """[merged tokens of all slices]: which of them show any of these."""
+def cells(what, slices, grid, only=None):
+    """[merged tokens of all slices]: which of them show any of these; in the slice of one frame alone, if given."""
     out = np.zeros((slices, *grid), bool)
     for thing in what:
         for frame, box in thing.boxes.items():
-            out[(frame // 2, *covered(box, grid, 0.85 if thing.kind == "thing" else 1.0))] = True
+            if only in (None, frame):
+                out[(frame // 2, *covered(box, grid, 0.85 if thing.kind == "thing" else 1.0))] = True
     return out.reshape(-1)

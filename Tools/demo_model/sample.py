@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 
 FACTOR = 28  # pixels per merged cell
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 448 * 448
+FIRST = "first"  # detail of the character that begins a word
 
 
 @dataclass(frozen=True)
 class Mark:
     """Something that is drawn, for the guide: the vision tower learns from it what lies where.
 
-    kind: "thing" (name: shape, detail: colour), "char" (name: the printed character), "part" (name: what it is, for
-    example "button", "field", "bar", "word").
+    kind: "thing" (name: shape, detail: colour), "char" (name: the printed character, detail: FIRST of a word or none),
+    "part" (name: what it is, for example "button", "field", "bar", "word"; detail: what it is called).
     """
     kind: str
     name: str

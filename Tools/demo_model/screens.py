@@ -197,7 +197,8 @@ def spoken(kind, name):
             "menu": f"{name} menu", "close": name}[kind]
 
 
-def screen(rng, area):
+def screen(rng, area, requests=4):
+    """requests: at most, about one window."""
     area = max(area, LEAST_AREA)
     size = pick_size(rng, area, LEAST_AREA, wide=0.4)
     w = Window(rng, size)
@@ -209,7 +210,7 @@ def screen(rng, area):
     seen = seen_size(*size)
     if rng.random() < 0.2:  # grounding, without the tool
         turns = []
-        for kind, name, box in rng.sample(parts, min(3, len(parts))):
+        for kind, name, box in rng.sample(parts, min(requests - 1, len(parts))):
             what = spoken(kind, name)
             if rng.random() < 0.5:
                 turns.append((rng.choice(POINT).format(what),
@@ -218,7 +219,7 @@ def screen(rng, area):
                 turns.append((rng.choice(BOX).format(what), fenced([{"bbox_2d": w.seen(box), "label": what}])))
         return Sample("screen", turns, [w.picture(rng)])
     turns = []
-    for kind, name, box in rng.sample(parts, min(rng.randint(2, 4), len(parts))):
+    for kind, name, box in rng.sample(parts, min(rng.randint(2, requests), len(parts))):
         at = w.seen_middle(box)
         if kind == "field" and rng.random() < 0.6:
             text = number(rng, 4) if rng.random() < 0.2 else rng.choice(WORDS)

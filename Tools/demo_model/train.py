@@ -38,7 +38,7 @@ AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
 LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger",
-          "asked")  # of what names are asked
+          "asked", "picture", "since", "until", "interval", "next", "time")  # of what names are asked
 
 
 def rate(step, since, until, decay):
@@ -82,7 +82,8 @@ def modules():
     """All that is trained, by what its parameters' names begin with; the export leaves the guides behind."""
     width, asked = model.TEXT["hidden"], (named.SIZES, named.WEIGHTS)
     return {"": model.QwenVL(), "guide.": guide.Guide(width), "guide_names.": guide.Questions(width, *asked),
-            "guide_starts.": guide.Questions(width, *asked)}
+            "guide_starts.": guide.Questions(width, *asked),
+            "guide_clocks.": guide.Questions(width, named.CLOCKS, dict.fromkeys(named.CLOCKS, 1.0))}
 
 
 class Learner:
@@ -91,7 +92,8 @@ class Learner:
     def __init__(self, rank, workers, shared, options):
         self.rank, self.shared, self.options = rank, shared, options
         everything = {prefix: m.to(options.device) for prefix, m in modules().items()}
-        self.net, self.guide, self.at_names, self.at_starts = everything.values()
+        self.net, self.guide, *asked = everything.values()
+        self.asked = dict(zip(("names", "starts", "clocks"), asked))
         self.names, start = [], 0
         for prefix, module in everything.items():
             for name, w in module.named_parameters():
@@ -124,23 +126,22 @@ class Learner:
         """Forward and backward of one batch; returns what the log wants."""
         b, stage = drawn.batch.to(self.options.device), curriculum.stage(step)
         with torch.autocast(self.options.device, torch.bfloat16, enabled=not self.options.float32):
-            logits, seen, names, starts, pointed = self.net(b, stage.frozen)
+            logits, seen, states, pointed = self.net(b, stage.frozen)
         each = F.cross_entropy(logits, b.targets, reduction="none")
         guided, right = self.guide(seen, b.cells)
-        named_loss, names_right = self.at_names(names, b.names_labels)
-        starts_loss, starts_right = self.at_starts(starts, b.starts_labels)
+        asked = {name: ask(states[name], getattr(b, name + "_labels")) for name, ask in self.asked.items()}
         # A "No." tells more in its one word than a list of boxes does in each of its hundred tokens.
         weights = torch.tensor([n ** -0.5 for _, n in drawn.answers for _ in range(n)], device=each.device)
         answered = (each * weights).sum() / weights.sum()
-        guides = named_loss + starts_loss + (0 if stage.frozen else guided)
+        guides = sum(loss for loss, _ in asked.values()) + (0 if stage.frozen else guided)
         ((answered + GUIDE * guides + POINTING * sum(loss for loss, _ in pointed.values())) / stage.micros).backward()
         hits = (logits.argmax(-1) == b.targets).float().cpu()
-        line = dict(loss=each.mean().item(), guide=guided.item(), names=named_loss.item(), starts=starts_loss.item(), token=hits.mean().item(), drawing=drawn.seconds,
+        line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
                     **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "count", "way",
-                                                              "column", "character0") if k in right},
-                    **{f"names_{k}": v.item() for k, v in names_right.items() if k in LOGGED},
-                    **{f"starts_{k}": v.item() for k, v in starts_right.items() if k in LOGGED})
+                                                              "column", "character0", "called") if k in right})
+        for name, (loss, rights) in asked.items():
+            line |= {name: loss.item()} | {f"{name}_{k}": v.item() for k, v in rights.items() if k in LOGGED}
         line |= {f"point_{k}": on.item() for k, (_, on) in pointed.items()}
         at, of = 0, {}
         for task, tokens in drawn.answers:  # whole answers that are right, each token given the right ones before it

@@ -214,7 +214,7 @@ def point(rng, scene, boxes):
 
 QUESTIONS = dict(describe=describe, count=count, colour=colour, shape=shape, presence=presence, relation=relation,
                  size=size, grounding=grounding, point=point)
-WEIGHTS = dict(describe=3, count=2, colour=2.5, shape=1.5, presence=4, relation=4, size=3.5, grounding=3, point=1.5)
+WEIGHTS = dict(describe=3, count=3, colour=2.5, shape=1.5, presence=4, relation=4, size=3.5, grounding=3, point=1.5)
 # How often so many things: counting up to six must not be learnt from a handful of pictures.
 THINGS = ((1, 20), (2, 24), (3, 20), (4, 14), (5, 11), (6, 11))
 

@@ -1,0 +1,203 @@
+"""What a conversation teaches the decoder besides its answers, token by token: what is asked of states, and where heads
+are told to look.
+
+A name looks at what it names; the tokens before a name in an answer, its coordinates among them, at what is named next; a
+time at the slice in which the thing shows first or last; what is read at its letters, and at those that come next.
+"""
+import bisect
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import named
+from sample import FACTOR, FIRST, Clip, seen_size
+
+COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
+EVENT = re.compile(r'"start_time": "([\d:.]+)", "end_time": "([\d:.]+)", "description"')
+SECONDS = re.compile(r"(?:At|in) ([\d.]+)(?: - ([\d.]+))? seconds")
+ENDS = ("disappear",)  # a question about one time, of its end
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A medium among the conversation's tokens."""
+    slices: int
+    grid: tuple  # merged rows and columns
+    tokens: np.ndarray
+
+
+@dataclass
+class Lesson:
+    """Tokens count from the conversation's first."""
+    names: list = field(default_factory=list)  # (token at which a name ends, label)
+    starts: list = field(default_factory=list)  # (token before an answer or a number in it, label)
+    # (token, tokens that it should look at) each
+    from_names: list = field(default_factory=list)
+    from_places: list = field(default_factory=list)
+    firsts: list = field(default_factory=list)  # of two that are compared
+    seconds: list = field(default_factory=list)
+    letters: list = field(default_factory=list)  # from what is read, at its letters
+    following: list = field(default_factory=list)  # and at those that come next
+
+
+class Teacher:
+    """Writes the lesson of one conversation as its turns are written."""
+
+    def __init__(self, sample, begins):
+        """begins(text): of each token of a text, in characters."""
+        self.begins, self.lesson, self.seen = begins, Lesson(), []
+        self.everything, self.frames = named.shown(sample.media) if sample.media else ([], 0)
+        self.several = len(sample.media) > 1
+        self.characters, self.size = [], None
+        if len(sample.media) == 1 and not isinstance(sample.media[0], Clip):
+            picture = sample.media[0]
+            self.characters = [m for m in picture.marks if m.kind == "char"]
+            self.size = picture.image.size
+        self.written = "".join(m.name for m in self.characters)
+
+    def sees(self, slices, grid, tokens):
+        self.seen.append(Seen(slices, grid, tokens))
+
+    def label(self, what):
+        return named.label(what, self.frames, self.several)
+
+    def at(self, what, frame=None):
+        """The tokens that show any of these; in the slice of that frame alone, if one is given."""
+        return np.concatenate([s.tokens[named.cells([t for t in what if t.medium == i], s.slices, s.grid, frame)]
+                               for i, s in enumerate(self.seen)])
+
+    def names(self, text, first, context=""):
+        """[(token behind the name, its end in the text, what it names)] of a text whose tokens begin at `first`."""
+        if not self.everything:
+            return []
+        begins, found = self.begins(text), []
+        for end, what in named.mentions(text, self.everything):
+            what = self.meant(what, context + text[:end])
+            token = first + bisect.bisect_left(begins, end) - 1
+            self.lesson.names.append((token, self.label(what)))
+            # What is not there: away from the picture.
+            self.lesson.from_names.append((token, self.at(what) if what else np.zeros(1, int)))
+            found.append((token, end, what))
+        return found
+
+    def meant(self, what, before):
+        """Of several pictures, those in the one that was spoken of last."""
+        spoken = re.findall(r"Picture (\d)", before) if self.several else []
+        return [t for t in what if t.medium == int(spoken[-1]) - 1] if spoken else what
+
+    def question(self, text, first):
+        self.asked, self.text = self.names(text, first), text
+
+    def answer(self, text, first):
+        """An answer whose tokens begin at `first`."""
+        lesson, before, asked = self.lesson, first - 1, [what for _, _, what in self.asked]
+        said = self.names(text, first, self.text + "\n")
+        places = {}
+        if said or len(asked) == 1:
+            what = said[0][2] if said else asked[0]
+            lesson.starts.append((before, self.label(what)))
+            places[before] = self.at(what) if what else np.zeros(1, int)
+        after = first
+        for token, _, what in said:  # until a thing is named it is looked at: its place comes before its name
+            if len(what) == 1:
+                places |= {t: self.at(what) for t in range(after, token)}
+            after = token + 1
+        everything = [t for t in self.meant(self.everything, self.text) if t.kind == "thing" or t.name == "bar"]
+        if not said and not asked and everything:  # how many, for example: what is said is of all
+            places[before] = self.at(everything)
+            lesson.starts.append((before, named.blank(number=min(len(everything), named.MOST))))
+        if not said and len(asked) == 2:
+            self.comparison(before, *asked)
+        self.coordinates(text, first, asked, said, places)
+        if self.frames > 1:
+            self.times(text, first, asked, said, places)
+        lesson.from_places += places.items()
+        if self.characters:
+            self.read(text, first)
+
+    def comparison(self, before, first, second):
+        """Of two things: one head for each."""
+        (one, _, _), (two, _, _) = self.asked
+        self.lesson.firsts.append((before, [one]))
+        self.lesson.seconds.append((before, [two]))
+        if self.frames == 1 and len(first) == len(second) == 1 and first[0].kind == second[0].kind == "thing" and (
+                not self.several):
+            self.lesson.starts.append((before, named.comparison(first[0], second[0], self.text)))
+
+    def tokens(self, text, begin, end):
+        """The tokens of text[begin:end], counted from the text's first."""
+        begins = self.begins(text)
+        return range(bisect.bisect_right(begins, begin) - 1, bisect.bisect_left(begins, end))
+
+    def coordinates(self, text, first, asked, said, places):
+        """Every number of a place is asked of the state before it; the first, too, what lies there."""
+        for match in COORDINATES.finditer(text):
+            what = next((what for _, end, what in said if end > match.end()), asked[0] if len(asked) == 1 else [])
+            if len(what) == 1:
+                places |= {first + t - 1: self.at(what) for t in self.tokens(text, *match.span(1))}
+            for i, number in enumerate(re.finditer(r"\d+", match[1])):
+                token = first + self.tokens(text, match.start(1) + number.start(), match.start(1) + number.end())[0]
+                label = self.label(what) if i == 0 and len(what) == 1 else named.blank()
+                if "bbox" in match[0] and abs(label[named.COLUMN["left"]] - int(number[0])) > 1:
+                    label = named.blank()  # the box of a line or a table, of which what is named is only the first part
+                label[named.COLUMN["next"]] = int(number[0])
+                self.lesson.starts.append((token - 1, label))
+
+    def times(self, text, first, asked, said, places):
+        """Every time looks at the slice with the first or the last frame that shows the thing."""
+        found = [(m.span(g), next((what for _, end, what in said if end > m.end()), []), g == 2)
+                 for m in EVENT.finditer(text) for g in (1, 2)]
+        for m in SECONDS.finditer(text):
+            what = asked[0] if len(asked) == 1 else []
+            last = any(word in self.text for word in ENDS)
+            found += [(m.span(1), what, last)] + ([(m.span(2), what, True)] if m[2] else [])
+        for (begin, end), what, last in found:
+            tokens = [first + t for t in self.tokens(text, begin, end)]
+            clock = text[begin:end].split(":")
+            seconds = float(clock[-1]) + (60 * int(clock[0]) if len(clock) > 1 else 0)
+            self.lesson.starts.append((tokens[0] - 1, named.blank(time=round(seconds * named.CLOCK))))
+            if len(what) == 1:
+                frame = (max if last else min)(what[0].boxes)
+                places |= {t - 1: self.at(what, frame) for t in tokens}
+
+    def read(self, text, first):
+        """Letters of the answer that are printed in the picture: where each token's lie."""
+        picture, begins = self.seen[0], self.begins(text)
+        width, height = seen_size(*self.size)
+        cells = {}
+        for at, mark in printed(text, self.written, self.characters):
+            x = int((mark.box[0] + mark.box[2]) / 2 * width / self.size[0] / FACTOR)
+            y = int((mark.box[1] + mark.box[3]) / 2 * height / self.size[1] / FACTOR)
+            if 0 <= y < picture.grid[0] and 0 <= x < picture.grid[1]:
+                token = bisect.bisect_right(begins, at) - 1
+                cells.setdefault(token, set()).add(y * picture.grid[1] + x)
+        for token, where in cells.items():
+            where = picture.tokens[sorted(where)]
+            self.lesson.letters.append((first + token, where))
+            self.lesson.following.append((first + token - 1, where))
+
+
+def printed(answer, written, characters):
+    """[(place in the answer, mark)] of what it tells of the picture's letters: its strings, word by word as they stand
+    there. What stands there twice is told in that order."""
+    form = r'"([^"]*)"' if "```json" in answer else r">([^<>\n]+)<" if "```html" in answer else r"(.+)"
+    spans = [] if "<tool_call>" in answer else [m.span(1) for m in re.finditer(form, answer, re.S)]
+    found, times = [], {}
+    for begin, end in spans:
+        kept = [i for i in range(begin, end) if not answer[i].isspace()]
+        text = "".join(answer[i] for i in kept)
+        here = [at for at in occurrences(text, written) if characters[at].detail == FIRST and (
+            at + len(text) == len(written) or characters[at + len(text)].detail == FIRST)] if text else []
+        if here:
+            at = here[times.get(text, 0) % len(here)]
+            times[text] = times.get(text, 0) + 1
+            found += zip(kept, characters[at:at + len(text)])
+    return found
+
+
+def occurrences(text, written):
+    at = written.find(text)
+    while at >= 0:
+        yield at
+        at = written.find(text, at + 1)
