@@ -1,7 +1,7 @@
 """What every merged cell is asked besides the answers: a teacher of the vision tower that the export leaves behind.
 
 The few words of an answer teach a vision tower slowly. The guide asks each cell at once what covers it, of which
-colour, where its box begins and ends, digit by digit as the answers write it, which characters are printed there,
+colour, where its box begins and ends, in pixels and digit by digit as the answers write it, which characters are printed there,
 and, of clips, in which of the two frames the thing shows and which way it goes.
 """
 import numpy as np
@@ -22,18 +22,21 @@ CALLED = {name: i for i, name in enumerate(sorted({*BUTTONS, *CHECKS, *FIELDS, *
 WAYS = ("still", "left", "right", "up", "down")
 MOST = 8  # things that are ranked and counted
 SLOTS = (2, 4)  # rows and columns of a cell within which at most one character is looked for
+EDGES = ("left", "top", "right", "bottom")
 IGNORE = -100
 
 # Columns of the labels and how many classes each has. A class of IGNORE is not asked.
 SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
-             **{f"{edge}{digit}": 10 for edge in ("left", "top", "right", "bottom") for digit in (100, 10, 1)},
+             **{f"{edge}{digit}": 10 for edge in EDGES for digit in (100, 10, 1)},
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
-             **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED))
+             **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED),
+             **{f"{edge}_at": 1 for edge in EDGES})
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else
-           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4, called=1.0).get(name, 0.25) for name in SIZES}
+           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4, called=1.0, **{f"{edge}_at": 1.0 for edge in EDGES}).get(name, 0.25)
+           for name in SIZES}
 
 
 def labels(frames, size, grid):
@@ -69,6 +72,7 @@ def slice_labels(first, second, scale, grid, is_still):
         out[(*cells, COLUMN["kind"])] = KINDS[mark.name]
         out[(*cells, COLUMN["colour"])] = COLOURS.get(mark.detail, 0)
         out[(*cells, COLUMN["called"])] = CALLED.get(mark.detail, IGNORE)
+        out[(*cells, slice(COLUMN["left_at"], None))] = box.round()
         for i, value in enumerate(box.round().astype(int).clip(0, 999)):
             for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
                 out[(*cells, COLUMN["left100"] + 3 * i + j)] = digit

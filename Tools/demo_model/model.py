@@ -167,8 +167,6 @@ class DecoderLayer(nn.Module):
 def pointing(q, k, pointers):
     """What a head's attention from the pointers' tokens lacks of being all on their goals, in nats; and how much is.
     q, k: [tokens, head size] of that head."""
-    if not pointers:
-        return q.sum() * 0, torch.ones(())
     lost = []
     for start, tokens, goal in pointers:
         scores = q[start + tokens] @ k[start:start + goal.shape[1]].T * q.shape[1] ** -0.5
@@ -207,7 +205,7 @@ class TextDecoder(nn.Module):
             for layer, head, goals, name in TAUGHT:
                 if layer == at:
                     pointed[name] += [pointing(q[:, group * shared + head], k[:, group], b.pointers[goal])
-                                      for group, goal in enumerate(goals)]
+                                      for group, goal in enumerate(goals) if b.pointers[goal]]
 
         for i, layer in enumerate(self.layers[:-1], 1):
             x = layer(x, rotary, b.conversations, watch=functools.partial(watch, at=i - 1))
@@ -216,7 +214,7 @@ class TextDecoder(nn.Module):
                     asked[name] = x[getattr(b, name)]
         # Behind the last attention only the tokens that are told matter: a good part of the decoder's work saved.
         return self.norm(self.layers[-1](x, rotary, b.conversations, b.told)), asked, {
-            name: [sum(of) / len(heads) for of in zip(*heads)] for name, heads in pointed.items()}
+            name: [sum(of) / len(heads) for of in zip(*heads)] for name, heads in pointed.items() if heads}
 
 
 class QwenVL(nn.Module):
