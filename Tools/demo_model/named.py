@@ -21,7 +21,8 @@ SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
              left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
-WEIGHTS = {name: dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name in SIZES}
+MEASURED = 3.0  # how much a question weighs whose answer is a place or a time: its loss is small where it is nearly right
+WEIGHTS = {name: MEASURED if size == 1 else dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name, size in SIZES.items()}
 CLOCK = 20  # a second; places are asked in hundreds of pixels, so that half a second and ten pixels weigh alike
 # What the tokens of a clip are asked: when their slice begins, and hundreds of what lies between two frames.
 CLOCKS = dict(since=1, interval=1)

@@ -83,7 +83,7 @@ def modules():
     width, asked = model.TEXT["hidden"], (named.SIZES, named.WEIGHTS)
     return {"": model.QwenVL(), "guide.": guide.Guide(width), "guide_names.": guide.Questions(width, *asked),
             "guide_starts.": guide.Questions(width, *asked),
-            "guide_clocks.": guide.Questions(width, named.CLOCKS, dict.fromkeys(named.CLOCKS, 1.0))}
+            "guide_clocks.": guide.Questions(width, named.CLOCKS, dict.fromkeys(named.CLOCKS, named.MEASURED))}
 
 
 class Learner:
