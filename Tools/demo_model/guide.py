@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import draw
 from lexicon import BUTTONS, CHECKS, FIELDS, MENUS
-from sample import FACTOR, seen_size
+from sample import FACTOR, FIRST, seen_size
 
 CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
 PARTS = ("button", "field", "check", "menu", "close", "bar", "title", "value", "cell", "word")
@@ -30,12 +30,12 @@ SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              **{f"{edge}{digit}": 10 for edge in EDGES for digit in (100, 10, 1)},
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
              **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED),
-             **{f"{edge}_at": 1 for edge in EDGES})
+             **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one, and last digits are little more than chance.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else 0.1 if name.endswith("1") else
-           dict(kind=1.0, colour=1.0, rank=0.4, count=0.4, called=1.0, **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25)
+           dict(kind=1.0, colour=1.0, rank=1.5, count=1.0, called=1.0, **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25)
            for name in SIZES}
 
 
@@ -56,6 +56,7 @@ def slice_labels(first, second, scale, grid, is_still):
     out[..., COLUMN["kind"]] = out[..., COLUMN["colour"]] = 0
     out[..., COLUMN["character0"]:COLUMN["called"]] = 0
     characters(out, first, scale, grid)
+    words(out, first, scale, grid)
     things = [m for m in first if m.kind == "thing"]
     shown = {(m.name, m.detail): np.array(m.box) * scale for m in things}
     after = {(m.name, m.detail): np.array(m.box) * scale for m in second if m.kind == "thing"}
@@ -72,7 +73,7 @@ def slice_labels(first, second, scale, grid, is_still):
         out[(*cells, COLUMN["kind"])] = KINDS[mark.name]
         out[(*cells, COLUMN["colour"])] = COLOURS.get(mark.detail, 0)
         out[(*cells, COLUMN["called"])] = CALLED.get(mark.detail, IGNORE)
-        out[(*cells, slice(COLUMN["left_at"], None))] = box.round()
+        out[(*cells, slice(COLUMN["left_at"], COLUMN["word"]))] = box.round()
         for i, value in enumerate(box.round().astype(int).clip(0, 999)):
             for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
                 out[(*cells, COLUMN["left100"] + 3 * i + j)] = digit
@@ -112,6 +113,24 @@ def characters(out, marks, scale, grid):
         if 0 <= row < grid[0] * SLOTS[0] and 0 <= column < grid[1] * SLOTS[1]:
             slot = row % SLOTS[0] * SLOTS[1] + column % SLOTS[1]
             out[row // SLOTS[0], column // SLOTS[1], COLUMN["character0"] + slot] = CHARACTER[mark.name]
+
+
+def words(out, marks, scale, grid):
+    """Printed words that windows are labelled with, in every cell with a character of theirs: a field is called by a word
+    beside it."""
+    found = []
+    for mark in marks:
+        if mark.kind == "char":
+            if mark.detail == FIRST:
+                found.append([])
+            found[-1].append(mark)
+    for word in found:
+        name = CALLED.get("".join(m.name for m in word))
+        for mark in word if name is not None else ():
+            row = int((mark.box[1] + mark.box[3]) / 2 * scale[1] // FACTOR)
+            column = int((mark.box[0] + mark.box[2]) / 2 * scale[0] // FACTOR)
+            if 0 <= row < grid[0] and 0 <= column < grid[1]:
+                out[row, column, COLUMN["word"]] = name
 
 
 def way(a, b):

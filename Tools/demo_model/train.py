@@ -138,8 +138,8 @@ class Learner:
         hits = (logits.argmax(-1) == b.targets).float().cpu()
         line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
-                    **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "count", "way",
-                                                              "column", "character0", "called", "left_at") if k in right})
+                    **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "rank", "count", "way",
+                                                              "column", "character0", "called", "word", "left_at") if k in right})
         for name, (loss, rights) in asked.items():
             line |= {name: loss.item()} | {f"{name}_{k}": v.item() for k, v in rights.items() if k in LOGGED}
         line |= {f"point_{k}": on.item() for k, (_, on) in pointed.items()}
