@@ -43,7 +43,7 @@ STAGES = (
           questions=(3, 10), silent=0.1),
     Stage(8043, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
           questions=(6, 20), frozen=True),
-    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.02, clips=0.3, screens=0.25, several=0.08, printed=0.05,
+    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05,
                                        charts=0.03, documents=0.02), large=0.04, questions=(6, 20), silent=0.25,
           silent_large=0.4),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,

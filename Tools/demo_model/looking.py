@@ -102,6 +102,8 @@ class Teacher:
         for token, _, what in said:  # until a thing is named it is looked at: its place comes before its name
             if len(what) == 1:
                 places |= {t: self.at(what) for t in range(after, token)}
+                if after > first:
+                    lesson.starts.append((after, self.label(what)))
             after = token + 1
         everything = [t for t in self.meant(self.everything, self.text) if t.kind == "thing" or t.name == "bar"]
         if not said and not asked and everything:  # how many, for example: what is said is of all

@@ -1,9 +1,9 @@
 """What every name in a conversation is asked besides the answers: a teacher of the decoder that the export leaves behind.
 
 "No." tells a decoder little about how to look for a red star. So where a text has named something, the state behind
-the name is asked what it names in the picture: how many there are, which shape and colour, the edges of its box, and,
-of clips, when it shows and which way it goes. The state before an answer is asked the same of what the answer names
-first, and the states before coordinates and times which number comes. What a clip shows is asked its time.
+the name is asked what it names in the picture: how many there are, which shape and colour, its place from left to right,
+the edges of its box, and, of clips, when it shows and which way it goes. The states before what an answer names are asked
+the same, and those before coordinates and times which number comes. What a clip shows is asked its time.
 """
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MOST = 7  # things that are counted, and frames that are told apart are below FR
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
-             left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1)
+             left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1, rank=MOST)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 MEASURED = 3.0  # how much a question weighs whose answer is a place or a time: its loss is small where it is nearly right
 WEIGHTS = {name: MEASURED if size == 1 else dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name, size in SIZES.items()}
@@ -43,6 +43,7 @@ class Shown:
     medium: int  # which one shows it
     fps: float  # of a clip
     boxes: dict
+    rank: int = IGNORE  # of things in a picture, from left to right
 
 
 def shown(media):
@@ -61,6 +62,10 @@ def shown(media):
                     key = medium, mark.kind, mark.name, mark.detail, mark.box if mark.kind == "part" else None
                     made = Shown(mark.kind, mark.name, mark.detail, medium, shows.fps if is_clip else 0, {})
                     found.setdefault(key, made).boxes[i] = np.array(mark.box) * scale
+    for medium, shows in enumerate(media):
+        things = [s for s in found.values() if s.kind == "thing" and s.medium == medium and not isinstance(shows, Clip)]
+        for rank, thing in enumerate(sorted(things, key=lambda t: t.boxes[0][0] + t.boxes[0][2])):
+            thing.rank = min(rank, MOST - 1)
     return list(found.values()), count
 
 
@@ -95,6 +100,7 @@ def label(named, frames, several=False):
     if len(named) != 1:
         return out
     thing, = named
+    out[COLUMN["rank"]] = thing.rank
     if several:
         out[COLUMN["picture"]] = thing.medium
     out[COLUMN["kind"]], out[COLUMN["colour"]] = KINDS[thing.name], COLOURS.get(thing.detail, 0)

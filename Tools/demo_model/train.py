@@ -38,7 +38,7 @@ AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
 LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger",
-          "asked", "picture", "since", "until", "interval", "next", "time")  # of what names are asked
+          "asked", "rank", "picture", "since", "until", "interval", "next", "time")  # of what names are asked
 
 
 def rate(step, since, until, decay):
