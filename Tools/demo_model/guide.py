@@ -102,15 +102,21 @@ def covered(box, grid, part):
     return np.nonzero(inside)
 
 
+def square(mark, scale, grid, fine=(1, 1)):
+    """Row and column of what holds the mark's centre, or None beyond the grid: a cell, or one of so many rows and columns
+    of each."""
+    x, y = ((mark.box[i] + mark.box[i + 2]) / 2 * scale[i] for i in (0, 1))
+    row, column = int(y // (FACTOR / fine[0])), int(x // (FACTOR / fine[1]))
+    return (row, column) if 0 <= row < grid[0] * fine[0] and 0 <= column < grid[1] * fine[1] else None
+
+
 def characters(out, marks, scale, grid):
     """One character for each slot of a cell: the one whose centre lies in it."""
-    height, width = FACTOR / SLOTS[0], FACTOR / SLOTS[1]
     for mark in marks:
         if mark.kind != "char" or mark.name not in CHARACTER:
             continue
-        x, y = (mark.box[0] + mark.box[2]) / 2 * scale[0], (mark.box[1] + mark.box[3]) / 2 * scale[1]
-        row, column = int(y // height), int(x // width)
-        if 0 <= row < grid[0] * SLOTS[0] and 0 <= column < grid[1] * SLOTS[1]:
+        if place := square(mark, scale, grid, SLOTS):
+            row, column = place
             slot = row % SLOTS[0] * SLOTS[1] + column % SLOTS[1]
             out[row // SLOTS[0], column // SLOTS[1], COLUMN["character0"] + slot] = CHARACTER[mark.name]
 
@@ -127,10 +133,8 @@ def words(out, marks, scale, grid):
     for word in found:
         name = CALLED.get("".join(m.name for m in word))
         for mark in word if name is not None else ():
-            row = int((mark.box[1] + mark.box[3]) / 2 * scale[1] // FACTOR)
-            column = int((mark.box[0] + mark.box[2]) / 2 * scale[0] // FACTOR)
-            if 0 <= row < grid[0] and 0 <= column < grid[1]:
-                out[row, column, COLUMN["word"]] = name
+            if place := square(mark, scale, grid):
+                out[(*place, COLUMN["word"])] = name
 
 
 def way(a, b):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import named
-from sample import FACTOR, FIRST, Clip, seen_size
+from guide import square
+from sample import FIRST, Clip, seen_size
 
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
 EVENT = re.compile(r'"start_time": "([\d:.]+)", "end_time": "([\d:.]+)", "description"')
@@ -166,14 +167,12 @@ class Teacher:
     def read(self, text, first):
         """Letters of the answer that are printed in the picture: where each token's lie."""
         picture, begins = self.seen[0], self.begins(text)
-        width, height = seen_size(*self.size)
+        scale = [seen / drawn for seen, drawn in zip(seen_size(*self.size), self.size)]
         cells = {}
         for at, mark in printed(text, self.written, self.characters):
-            x = int((mark.box[0] + mark.box[2]) / 2 * width / self.size[0] / FACTOR)
-            y = int((mark.box[1] + mark.box[3]) / 2 * height / self.size[1] / FACTOR)
-            if 0 <= y < picture.grid[0] and 0 <= x < picture.grid[1]:
+            if place := square(mark, scale, picture.grid):
                 token = bisect.bisect_right(begins, at) - 1
-                cells.setdefault(token, set()).add(y * picture.grid[1] + x)
+                cells.setdefault(token, set()).add(place[0] * picture.grid[1] + place[1])
         for token, where in cells.items():
             where = picture.tokens[sorted(where)]
             self.lesson.letters.append((first + token, where))

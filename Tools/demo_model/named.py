@@ -121,7 +121,7 @@ ASKED = ("left of", "right of", "above|higher", "below|lower", "larger|bigger", 
 def comparison(first, second, question):
     """[len(SIZES)] of two things that are compared: whether the first lies left of and above the second, and is larger; and
     which of it is asked."""
-    out = np.full(len(SIZES), IGNORE, np.int64)
+    out = blank()
     (a, b), (c, d) = ((box[:2] + box[2:], box[2:] - box[:2]) for box in (first.boxes[0], second.boxes[0]))
     out[COLUMN["left_of"]:COLUMN["larger"] + 1] = a[0] < c[0], a[1] < c[1], b.max() > d.max()
     out[COLUMN["asked"]] = next((i for i, words in enumerate(ASKED) if re.search(words, question)), IGNORE)
