@@ -19,7 +19,9 @@ MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
 TOKENS_PER_SECOND = 2
-POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following")
+POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following", "counted_names", "counted",
+           "before")
+SEEN = ("labels", "left")
 
 
 class Segments:
@@ -91,13 +93,14 @@ class Batch:
     clocks: torch.Tensor  # tokens of clips
     clocks_labels: torch.Tensor  # [clocks, len(named.CLOCKS)]
     pointers: dict  # Pointers by the names of looking.Lesson
+    seen: dict  # Pointers of the vision tower, by the methods of guide.Patches: patches, window order
 
     def to(self, device):
         if device == "cpu":
             return self
         moved = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        pointers = {name: p.to(device) for name, p in moved.pop("pointers").items()}
-        return Batch(**{name: part.to(device) for name, part in moved.items()}, pointers=pointers)
+        pointers = {at: {name: p.to(device) for name, p in moved.pop(at).items()} for at in ("pointers", "seen")}
+        return Batch(**{name: part.to(device) for name, part in moved.items()}, **pointers)
 
 
 def patchify(images):
@@ -181,7 +184,7 @@ class Packer:
         ids, told, positions, lengths, picture_tokens = [], [], [], [], []
         patches, places, windows, frames, orders, cells = [], [], [], [], [], []
         names, starts, clocks = [], [], []
-        pointers = {name: Pointers() for name in POINTED}
+        pointers, seen = ({name: Pointers() for name in names} for names in (POINTED, SEEN))
         merged = 0
         for sample in samples:
             media = []
@@ -190,6 +193,10 @@ class Packer:
                 images = medium.frames if is_clip else [medium.image]
                 x, grid = patchify(images)
                 order, place, sizes = window_order(grid)
+                if not is_clip:
+                    on = guide.Patches(medium.marks, images[0].size, place)
+                    for name, made in seen.items():
+                        made.add(4 * merged, len(place), getattr(on, name)())
                 patches.append(x.reshape(len(x), -1, 4, x.shape[2])[:, order].reshape(-1, x.shape[2]))
                 for _ in x:
                     places.append(place)
@@ -209,7 +216,7 @@ class Packer:
             starts += [(len(ids) + t, label) for t, label in lesson.starts]
             for medium, (_, grid, slices, is_clip), at in zip(sample.media, media, media_places):
                 if is_clip:
-                    clocks += zip(len(ids) + at, named.clocks(slices, grid[0] * grid[1], medium.fps))
+                    clocks += zip(len(ids) + at, named.clocks(medium, slices, grid))
             picture_tokens += [len(ids) + p for p in media_places]
             positions.append(position)
             lengths.append(len(row))
@@ -226,4 +233,4 @@ class Packer:
             ids[told], joined(patches, np.zeros((0, 1176), np.float32)), joined(places, none),
             Segments(windows or [1]), Segments(frames or [1]), joined(orders, none),
             joined(picture_tokens, none), joined(cells, np.zeros((0, guide.LABELS), np.int64)),
-            *rows(names, named.SIZES), *rows(starts, named.SIZES), *rows(clocks, named.CLOCKS), pointers)
+            *rows(names, named.SIZES), *rows(starts, named.SIZES), *rows(clocks, named.CLOCKS), pointers, seen)

@@ -43,12 +43,16 @@ STAGES = (
           questions=(3, 10), silent=0.1),
     Stage(8043, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
           questions=(6, 20), frozen=True),
-    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05,
+    Stage(10000, 280 * 280, 6, 4, dict(world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05,
                                        charts=0.03, documents=0.02), large=0.04, questions=(6, 20), silent=0.25,
+          silent_large=0.4),
+    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.04, clips=0.5, screens=0.35, several=0.1, printed=0.08,
+                                       charts=0.05, documents=0.1), large=0.04, questions=(6, 20), silent=0.25,
           silent_large=0.4),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )
+THINGS = ((1, 10), (2, 16), (3, 18), (4, 18), (5, 19), (6, 19))  # how often so many: many are hardest to tell in order
 COST = 3750  # of one batch, in patches and tokens: one to two seconds of one core
 
 
@@ -67,11 +71,11 @@ def draw_sample(rng, current, asks=True):
     if kind == "talk" and asks:
         return talk(rng, area)
     if kind in ("world", "talk"):
-        things = [t for t in world.THINGS if t[0] <= current.things]
+        things = [t for t in THINGS if t[0] <= current.things]
         questions = rng.randint(*current.questions) if asks else 0
         made = world.scene_sample(rng, area, questions, rng.choices(*zip(*things))[0])
     elif kind == "clips":
-        made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 3 if asks else 0)
+        made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 6 if asks else 0)
     else:  # a module with TASKS of its own
         family = importlib.import_module(kind).TASKS
         more = dict(requests=10) if kind == "screens" else {}  # what the vision tower has seen pays more than once

@@ -23,6 +23,8 @@ WAYS = ("still", "left", "right", "up", "down")
 MOST = 8  # things that are ranked and counted
 SLOTS = (2, 4)  # rows and columns of a cell within which at most one character is looked for
 EDGES = ("left", "top", "right", "bottom")
+PATCH = FACTOR // 2  # pixels of a patch's side
+MOST_PATCHES = 4  # of a thing, that are told where to look
 IGNORE = -100
 
 # Columns of the labels and how many classes each has. A class of IGNORE is not asked.
@@ -30,13 +32,13 @@ SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              **{f"{edge}{digit}": 10 for edge in EDGES for digit in (100, 10, 1)},
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
              **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED),
-             **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED))
+             **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED), check=len(CALLED))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one, and last digits are little more than chance.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else 0.1 if name.endswith("1") else
-           dict(kind=1.0, colour=1.0, rank=1.5, count=1.0, called=1.0, **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25)
-           for name in SIZES}
+           dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0,
+                **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25) for name in SIZES}
 
 
 def labels(frames, size, grid):
@@ -73,6 +75,8 @@ def slice_labels(first, second, scale, grid, is_still):
         out[(*cells, COLUMN["kind"])] = KINDS[mark.name]
         out[(*cells, COLUMN["colour"])] = COLOURS.get(mark.detail, 0)
         out[(*cells, COLUMN["called"])] = CALLED.get(mark.detail, IGNORE)
+        if mark.name == "check":  # once more, for they are one cell among the many of fields and buttons
+            out[(*cells, COLUMN["check"])] = CALLED[mark.detail]
         out[(*cells, slice(COLUMN["left_at"], COLUMN["word"]))] = box.round()
         for i, value in enumerate(box.round().astype(int).clip(0, 999)):
             for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
@@ -124,17 +128,63 @@ def characters(out, marks, scale, grid):
 def words(out, marks, scale, grid):
     """Printed words that windows are labelled with, in every cell with a character of theirs: a field is called by a word
     beside it."""
+    for word, letters in printed(marks):
+        for mark in letters if word in CALLED else ():
+            if place := square(mark, scale, grid):
+                out[(*place, COLUMN["word"])] = CALLED[word]
+
+
+def printed(marks):
+    """[(word, marks of its characters)]."""
     found = []
     for mark in marks:
         if mark.kind == "char":
             if mark.detail == FIRST:
                 found.append([])
             found[-1].append(mark)
-    for word in found:
-        name = CALLED.get("".join(m.name for m in word))
-        for mark in word if name is not None else ():
-            if place := square(mark, scale, grid):
-                out[(*place, COLUMN["word"])] = name
+    return [("".join(m.name for m in word), word) for word in found]
+
+
+class Patches:
+    """The patches of a picture and what lies on them. place: [patches, 2], row and column of each, in any order."""
+
+    def __init__(self, marks, size, place):
+        seen = seen_size(*size)
+        self.scale = np.array([seen[0] / size[0], seen[1] / size[1]] * 2)
+        self.marks, self.centres = marks, (place[:, ::-1] + 0.5) * PATCH
+        self.at = np.empty(place.max(0) + 1, np.int64)
+        self.at[place[:, 0], place[:, 1]] = np.arange(len(place))
+
+    def middle(self, mark):
+        """The patch that holds a mark's centre."""
+        x, y = ((mark.box[i] + mark.box[i + 2]) / 2 * self.scale[i] / PATCH for i in (0, 1))
+        rows, columns = self.at.shape
+        return self.at[min(max(int(y), 0), rows - 1), min(max(int(x), 0), columns - 1)]
+
+    def some(self, mark, part=1.0):
+        """Some patches with their centres in the mark's box (part: of its half sides), MOST_PATCHES at most; at least one."""
+        box = np.array(mark.box) * self.scale
+        middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+        inside = np.flatnonzero((np.abs(self.centres - middle) < part * half).all(1))
+        return inside[::-(-len(inside) // MOST_PATCHES)] if len(inside) else [self.middle(mark)]
+
+    def labels(self):
+        """[(patch, patches with the letters that tell what the part of a window around it is called)]."""
+        written, found = printed(self.marks), []
+        for part in self.marks:
+            said = [w for word, w in written if word == part.detail] if part.kind == "part" and part.detail in CALLED else []
+            if said:  # the same word may be a button's and a field's: the one in the same row
+                letters = min(said, key=lambda w: abs(w[0].box[1] + w[0].box[3] - part.box[1] - part.box[3]))
+                goal = np.unique([self.middle(m) for m in letters])
+                found += [(i, goal) for i in self.some(part)]
+        return found
+
+    def left(self):
+        """[(patch of a thing, the first patch and the middles of all things to the left of it)]: how much is on the first
+        tells how many they are."""
+        things = sorted((m for m in self.marks if m.kind == "thing"), key=lambda m: m.box[0] + m.box[2])
+        middles = [self.at[0, 0], *map(self.middle, things)]
+        return [(i, np.unique(middles[:rank + 1])) for rank, m in enumerate(things) for i in self.some(m, 0.6)]
 
 
 def way(a, b):

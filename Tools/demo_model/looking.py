@@ -12,7 +12,7 @@ import numpy as np
 
 import named
 from guide import square
-from sample import FIRST, Clip, seen_size
+from sample import FACTOR, FIRST, Clip, seen_size
 
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
 EVENT = re.compile(r'"start_time": "([\d:.]+)", "end_time": "([\d:.]+)", "description"')
@@ -40,6 +40,10 @@ class Lesson:
     seconds: list = field(default_factory=list)
     letters: list = field(default_factory=list)  # from what is read, at its letters
     following: list = field(default_factory=list)  # and at those that come next
+    before: list = field(default_factory=list)  # from what shows in a clip, at the same place in the slice before
+    # Evenly, at the conversation's first token and the middles of what is named or meant, or the names said before
+    counted_names: list = field(default_factory=list)
+    counted: list = field(default_factory=list)
 
 
 class Teacher:
@@ -58,6 +62,12 @@ class Teacher:
         self.written = "".join(m.name for m in self.characters)
 
     def sees(self, slices, grid, tokens):
+        if slices > 1:
+            here = tokens.reshape(slices, -1)
+            for thing in (t for t in self.everything if t.medium == len(self.seen)):
+                for at, shows in enumerate(named.cells([thing], slices, grid).reshape(slices, -1)[1:], 1):
+                    cells = np.flatnonzero(shows)
+                    self.lesson.before += [(here[at, c], here[at - 1, c:c + 1]) for c in cells[::-(-len(cells) // 3) or 1]]
         self.seen.append(Seen(slices, grid, tokens))
 
     def label(self, what):
@@ -67,6 +77,16 @@ class Teacher:
         """The tokens that show any of these; in the slice of that frame alone, if one is given."""
         return np.concatenate([s.tokens[named.cells([t for t in what if t.medium == i], s.slices, s.grid, frame)]
                                for i, s in enumerate(self.seen)])
+
+    def middles(self, what):
+        """The conversation's first token and, of each of these, the one that shows its middle."""
+        found = [0]
+        for thing in what:
+            seen = self.seen[thing.medium]
+            x, y = thing.boxes[0].reshape(2, 2).mean(0) // FACTOR
+            row, column = np.clip((y, x), 0, np.array(seen.grid) - 1).astype(int)
+            found.append(seen.tokens[row * seen.grid[1] + column])
+        return np.unique(found)
 
     def names(self, text, first, context=""):
         """[(token behind the name, its end in the text, what it names)] of a text whose tokens begin at `first`."""
@@ -79,6 +99,8 @@ class Teacher:
             self.lesson.names.append((token, self.label(what)))
             # What is not there: away from the picture.
             self.lesson.from_names.append((token, self.at(what) if what else np.zeros(1, int)))
+            if self.frames == 1:
+                self.lesson.counted_names.append((token, self.middles(what)))
             found.append((token, end, what))
         return found
 
@@ -100,16 +122,19 @@ class Teacher:
             lesson.starts.append((before, self.label(what)))
             places[before] = self.at(what) if what else np.zeros(1, int)
         after = first
-        for token, _, what in said:  # until a thing is named it is looked at: its place comes before its name
+        for i, (token, _, what) in enumerate(said):  # until a thing is named it is looked at: its place comes before its name
             if len(what) == 1:
                 places |= {t: self.at(what) for t in range(after, token)}
                 if after > first:
                     lesson.starts.append((after, self.label(what)))
+                    lesson.counted.append((after, np.array([0, *(t for t, _, _ in said[:i])])))
             after = token + 1
         everything = [t for t in self.meant(self.everything, self.text) if t.kind == "thing" or t.name == "bar"]
         if not said and not asked and everything:  # how many, for example: what is said is of all
             places[before] = self.at(everything)
             lesson.starts.append((before, named.blank(number=min(len(everything), named.MOST))))
+            if self.frames == 1:
+                lesson.counted.append((before, self.middles(everything)))
         if not said and len(asked) == 2:
             self.comparison(before, *asked)
         self.coordinates(text, first, asked, said, places)

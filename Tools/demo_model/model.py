@@ -1,6 +1,7 @@
 """Qwen2.5-VL for training: the arithmetic and the parameter names of Transformers 4.49.0, on packed tokens.
 
-Tokens of all pictures and of all conversations of a batch lie in one row each, without padding. `check.py` compares the module with Transformers.
+Tokens of all pictures and of all conversations of a batch lie in one row each, without padding. `check.py` compares the
+module with Transformers.
 """
 import functools
 
@@ -22,7 +23,12 @@ CLOCKS_AFTER, NAMES_AFTER, STARTS_AFTER = 2, 3, 4
 TAUGHT = ((2, 0, ("from_names", "from_names"), "names"), (2, 1, ("letters", "letters"), "letters"),
           (3, 0, ("from_places", "from_places"), "places"), (4, 0, ("from_places", "from_places"), "places"),
           (3, 0, ("firsts", "seconds"), "compared"),
-          (3, 1, ("following", "following"), "following"), (4, 1, ("following", "following"), "following"))
+          (3, 1, ("following", "following"), "following"), (4, 1, ("following", "following"), "following"),
+          (2, 2, ("counted_names",), "counted_names"), (3, 2, ("counted",), "counted"), (1, 0, ("before",), "before"))
+# And in the vision tower: head of block 7, and name of the pointers.
+SEEING, SEEN = 7, ((0, "labels"), (1, "left"))
+# These look evenly at their goals, of which the first is always there: its share tells how many the others are.
+EVEN = ("left", "counted_names", "counted")
 
 
 class RMSNorm(nn.Module):
@@ -76,8 +82,11 @@ class VisionBlock(nn.Module):
         x = x + self.attn.proj(mixed).float()
         return x + self.mlp(self.norm2(x))
 
-    def forward(self, x, rotary, segments):
+    def forward(self, x, rotary, segments, watch=None):
+        """watch(q, k) sees the rotated queries and keys."""
         q, k, v = self.before(x, *rotary)
+        if watch:
+            watch(q, k)
         return self.after(x, attend(q, k, v, segments, False))
 
 
@@ -118,12 +127,19 @@ class VisionTower(nn.Module):
         return angle.cos(), angle.sin()
 
     def forward(self, b):
-        """Patches come in window order; the merged tokens leave in the order of the picture."""
+        """Patches come in window order; the merged tokens leave in the order of the picture. And how well heads point:
+        (loss, share on the goals) by their names in the log."""
         x = self.patch_embed(b.patches)
-        rotary = self.rotary(b.patch_positions)
+        rotary, pointed = self.rotary(b.patch_positions), {}
+
+        def watch(q, k):
+            for head, name in SEEN:
+                if b.seen[name]:
+                    pointed[name] = pointing(q[:, head], k[:, head], b.seen[name], name in EVEN, False)
+
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, b.frames if i in self.c["full"] else b.windows)
-        return self.merger(x).index_select(0, b.picture_order)
+            x = block(x, rotary, b.frames if i in self.c["full"] else b.windows, watch if i == SEEING else None)
+        return self.merger(x).index_select(0, b.picture_order), pointed
 
 
 class TextAttention(nn.Module):
@@ -164,15 +180,20 @@ class DecoderLayer(nn.Module):
         return self.after(x, mixed) if keep is None else self.after(x[keep], mixed[keep])
 
 
-def pointing(q, k, pointers):
+def pointing(q, k, pointers, even=False, causal=True):
     """What a head's attention from the pointers' tokens lacks of being all on their goals, in nats; and how much is.
-    q, k: [tokens, head size] of that head."""
+    q, k: [tokens, head size] of that head. even: of being all there and as much on each."""
     lost = []
     for start, tokens, goal in pointers:
         scores = q[start + tokens] @ k[start:start + goal.shape[1]].T * q.shape[1] ** -0.5
-        behind = torch.arange(goal.shape[1], device=q.device) > tokens[:, None]
-        scores = scores.masked_fill(behind, -torch.inf)
-        lost.append(scores.logsumexp(1) - scores.masked_fill(~goal, -torch.inf).logsumexp(1))
+        if causal:
+            behind = torch.arange(goal.shape[1], device=q.device) > tokens[:, None]
+            scores = scores.masked_fill(behind, -torch.inf)
+        if even:
+            each = goal.sum(1)
+            lost.append(scores.logsumexp(1) - scores.masked_fill(~goal, 0).sum(1) / each - each.log())
+        else:
+            lost.append(scores.logsumexp(1) - scores.masked_fill(~goal, -torch.inf).logsumexp(1))
     lost = torch.cat(lost)
     return lost.mean(), (-lost.detach()).exp().mean()
 
@@ -204,7 +225,7 @@ class TextDecoder(nn.Module):
         def watch(q, k, at):
             for layer, head, goals, name in TAUGHT:
                 if layer == at:
-                    pointed[name] += [pointing(q[:, group * shared + head], k[:, group], b.pointers[goal])
+                    pointed[name] += [pointing(q[:, group * shared + head], k[:, group], b.pointers[goal], name in EVEN)
                                       for group, goal in enumerate(goals) if b.pointers[goal]]
 
         for i, layer in enumerate(self.layers[:-1], 1):
@@ -253,8 +274,10 @@ class QwenVL(nn.Module):
         """Logits of the told tokens; what the vision tower sees in each merged cell (pictures' order); the states that are
         asked; and how well heads point (TextDecoder.forward). frozen: nothing is learnt by the tower."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            seen = self.visual(b) if len(b.patches) else torch.zeros(0, self.model.c["hidden"], device=b.ids.device)
+            seen, looked = self.visual(b) if len(b.patches) else (
+                torch.zeros(0, self.model.c["hidden"], device=b.ids.device), {})
         x = self.model.embed_tokens(b.ids)
         x = x.index_put((b.picture_tokens,), seen[:len(b.picture_tokens)].to(x.dtype))
         out, asked, pointed = self.model(x, b)
+        pointed |= {} if frozen else looked
         return F.linear(out, self.model.embed_tokens.weight).float(), seen, asked, pointed

@@ -24,8 +24,10 @@ COLUMN = {name: i for i, name in enumerate(SIZES)}
 MEASURED = 3.0  # how much a question weighs whose answer is a place or a time: its loss is small where it is nearly right
 WEIGHTS = {name: MEASURED if size == 1 else dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name, size in SIZES.items()}
 CLOCK = 20  # a second; places are asked in hundreds of pixels, so that half a second and ten pixels weigh alike
-# What the tokens of a clip are asked: when their slice begins, and hundreds of what lies between two frames.
-CLOCKS = dict(since=1, interval=1)
+# What the tokens of a clip are asked: when their slice begins, and hundreds of what lies between two frames; those that
+# show a thing, from when to when it shows within their slice, and whether it did not show in the slice before.
+CLOCKS = dict(since=1, interval=1, shows=1, gone=1, fresh=2)
+CLOCK_WEIGHTS = dict(dict.fromkeys(CLOCKS, MEASURED), fresh=1.0)
 
 SHAPE = "|".join(draw.SHAPES)
 COLOUR = "|".join(draw.COLOURS)
@@ -128,11 +130,17 @@ def comparison(first, second, question):
     return out
 
 
-def clocks(slices, cells, fps):
-    """[merged tokens of a clip, len(CLOCKS)], so many cells a slice."""
-    out = np.empty((slices, cells, len(CLOCKS)), np.int64)
-    out[..., 0] = np.round(np.arange(slices) * 2 / fps * CLOCK)[:, None]
-    out[..., 1] = round(100 / fps)
+def clocks(clip, slices, grid):
+    """[merged tokens of a clip, len(CLOCKS)]."""
+    out = np.full((slices, *grid, len(CLOCKS)), IGNORE, np.int64)
+    out[..., 0] = np.round(np.arange(slices) * 2 / clip.fps * CLOCK)[:, None, None]
+    out[..., 1] = round(100 / clip.fps)
+    for thing in shown([clip])[0]:
+        for frame, box in thing.boxes.items():
+            here = frame // 2
+            frames = [f for f in (2 * here, 2 * here + 1) if f in thing.boxes]
+            out[(here, *covered(box, grid, 0.85), slice(2, 5))] = (
+                round(frames[0] / clip.fps * CLOCK), round((frames[-1] + 1) / clip.fps * CLOCK), here == min(thing.boxes) // 2)
     return out.reshape(-1, len(CLOCKS))
 
 

@@ -37,8 +37,11 @@ KEEP_EVERY = 1000  # steps whose checkpoint stays
 AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
+GUIDED = ("kind", "colour", "left10", "left1", "rank", "count", "way", "column", "character0", "called", "word", "check",
+          "left_at")  # of what cells are asked, for the log
 LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger",
-          "asked", "rank", "picture", "since", "until", "interval", "next", "time")  # of what names are asked
+          "asked", "rank", "picture", "since", "until", "interval", "next", "time",
+          "shows", "gone", "fresh")  # of what names are asked
 
 
 def rate(step, since, until, decay):
@@ -83,7 +86,7 @@ def modules():
     width, asked = model.TEXT["hidden"], (named.SIZES, named.WEIGHTS)
     return {"": model.QwenVL(), "guide.": guide.Guide(width), "guide_names.": guide.Questions(width, *asked),
             "guide_starts.": guide.Questions(width, *asked),
-            "guide_clocks.": guide.Questions(width, named.CLOCKS, dict.fromkeys(named.CLOCKS, named.MEASURED))}
+            "guide_clocks.": guide.Questions(width, named.CLOCKS, named.CLOCK_WEIGHTS)}
 
 
 class Learner:
@@ -138,8 +141,7 @@ class Learner:
         hits = (logits.argmax(-1) == b.targets).float().cpu()
         line = dict(loss=each.mean().item(), guide=guided.item(), token=hits.mean().item(), drawing=drawn.seconds,
                     conversations=drawn.conversations, patches=len(b.patches), tokens=len(b.ids),
-                    **{f"guide_{k}": right[k].item() for k in ("kind", "colour", "left10", "left1", "rank", "count", "way",
-                                                              "column", "character0", "called", "word", "left_at") if k in right})
+                    **{f"guide_{k}": right[k].item() for k in GUIDED if k in right})
         for name, (loss, rights) in asked.items():
             line |= {name: loss.item()} | {f"{name}_{k}": v.item() for k, v in rights.items() if k in LOGGED}
         line |= {f"point_{k}": on.item() for k, (_, on) in pointed.items()}

@@ -214,7 +214,9 @@ def point(rng, scene, boxes):
 
 QUESTIONS = dict(describe=describe, count=count, colour=colour, shape=shape, presence=presence, relation=relation,
                  size=size, grounding=grounding, point=point)
-WEIGHTS = dict(describe=3, count=3, colour=2.5, shape=1.5, presence=4, relation=4, size=3.5, grounding=3, point=1.5)
+WEIGHTS = dict(describe=4, count=4, colour=1, shape=0.7, presence=1.5, relation=2.5, size=4, grounding=4, point=1)
+ONCE = ("describe", "size", "grounding", "point")
+SORTED = 0.35  # the share of conversations in which the telling answers come last
 # How often so many things: counting up to six must not be learnt from a handful of pictures.
 THINGS = ((1, 20), (2, 24), (3, 20), (4, 14), (5, 11), (6, 11))
 
@@ -229,14 +231,17 @@ def scene_sample(rng, area, turns=4, things=None):
     """One picture with up to so many different questions about it (fewer where chance repeats one)."""
     scene = draw.pick_scene(rng, area, things or rng.choices(*zip(*THINGS))[0])
     shown, boxes = picture(rng, scene)
-    asked = []
+    asked, told = [], set()
     for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=turns):
         turn = QUESTIONS[kind](rng, scene, boxes)
-        if turn and turn[0] not in (a for a, _ in asked):
+        # Asked again in other words, these would only be copied.
+        told_before = kind in ONCE and len(turn[1]) > len("Yes.") and (kind, turn[1]) in told if turn else True
+        if not told_before and turn[0] not in (a for a, _ in asked):
             asked.append(turn)
+            told.add((kind, turn[1]))
     if turns and not asked:
         asked.append(describe(rng, scene, boxes))
-    if rng.random() < 0.7:  # the telling ones last: what earlier answers say need not be seen
+    if rng.random() < SORTED:  # the telling ones last: what earlier answers say need not be seen
         asked.sort(key=lambda turn: len(turn[1]))
     return Sample("world", asked, [shown])
 
