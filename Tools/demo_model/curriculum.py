@@ -46,7 +46,7 @@ STAGES = (
     Stage(10000, 280 * 280, 6, 4, dict(world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05,
                                        charts=0.03, documents=0.02), large=0.04, questions=(6, 20), silent=0.25,
           silent_large=0.4),
-    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.04, clips=0.5, screens=0.35, several=0.1, printed=0.08,
+    Stage(20000, 280 * 280, 6, 4, dict(world=1, talk=0.04, clips=0.5, screens=0.35, several=0.1, printed=0.12,
                                        charts=0.05, documents=0.1), large=0.04, questions=(6, 20), silent=0.25,
           silent_large=0.4),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import draw
-from lexicon import BUTTONS, CHECKS, FIELDS, MENUS
+from lexicon import BUTTONS, CHECKS, EVERY, FIELDS, MENUS
 from sample import FACTOR, FIRST, seen_size
 
 CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
@@ -32,12 +32,13 @@ SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              **{f"{edge}{digit}": 10 for edge in EDGES for digit in (100, 10, 1)},
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
              **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED),
-             **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED), check=len(CALLED))
+             **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED), check=len(CALLED),
+             printed=len(EVERY))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one, and last digits are little more than chance.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else 0.1 if name.endswith("1") else
-           dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0,
+           dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0, printed=1.0,
                 **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25) for name in SIZES}
 
 
@@ -126,12 +127,13 @@ def characters(out, marks, scale, grid):
 
 
 def words(out, marks, scale, grid):
-    """Printed words that windows are labelled with, in every cell with a character of theirs: a field is called by a word
-    beside it."""
+    """Printed words of the lexicon, in every cell with a character of theirs; and once more those that windows are labelled
+    with: a field is called by a word beside it."""
     for word, letters in printed(marks):
-        for mark in letters if word in CALLED else ():
+        for mark in letters:
             if place := square(mark, scale, grid):
-                out[(*place, COLUMN["word"])] = CALLED[word]
+                out[(*place, COLUMN["word"])] = CALLED.get(word, IGNORE)
+                out[(*place, COLUMN["printed"])] = EVERY.get(word.strip(":").lower(), IGNORE)
 
 
 def printed(marks):
@@ -177,6 +179,14 @@ class Patches:
                 letters = min(said, key=lambda w: abs(w[0].box[1] + w[0].box[3] - part.box[1] - part.box[3]))
                 goal = np.unique([self.middle(m) for m in letters])
                 found += [(i, goal) for i in self.some(part)]
+        return found
+
+    def words(self):
+        """[(patch with a letter, patches with the letters of its word)]."""
+        found = []
+        for _, letters in printed(self.marks):
+            goal = np.unique([self.middle(m) for m in letters])
+            found += [(i, goal) for i in goal[::-(-len(goal) // MOST_PATCHES)]]
         return found
 
     def left(self):

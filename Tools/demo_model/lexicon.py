@@ -46,6 +46,9 @@ CHECKS = "Remember Sound Colour Updates Dark Agree Music Wifi News Backup Print 
 TITLES = "Settings Login Editor Mail Contacts Player Notes Search Options Account Printer Calendar".split()
 MEASURES = "Sales Visitors Rain Points Orders Cars Books Trees Votes Prices".split()
 
+LISTS = (WORDS, FIRST, KINDS, GOODS, PEOPLE, CITIES, MONTHS, DAYS, BUTTONS, MENUS, FIELDS, CHECKS, TITLES, MEASURES)
+EVERY = {word: i for i, word in enumerate(sorted({word.lower() for words in LISTS for word in words}))}
+
 
 def cased(rng, word):
     kind = rng.random()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+import guide
 import named
-from guide import square
 from sample import FACTOR, FIRST, Clip, seen_size
 
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
@@ -60,6 +60,7 @@ class Teacher:
             self.characters = [m for m in picture.marks if m.kind == "char"]
             self.size = picture.image.size
         self.written = "".join(m.name for m in self.characters)
+        self.begun = {id(letters[0]): word for word, letters in guide.printed(self.characters)}
 
     def sees(self, slices, grid, tokens):
         if slices > 1:
@@ -193,15 +194,19 @@ class Teacher:
         """Letters of the answer that are printed in the picture: where each token's lie."""
         picture, begins = self.seen[0], self.begins(text)
         scale = [seen / drawn for seen, drawn in zip(seen_size(*self.size), self.size)]
-        cells = {}
+        cells, starts = {}, {}
         for at, mark in printed(text, self.written, self.characters):
-            if place := square(mark, scale, picture.grid):
+            if place := guide.square(mark, scale, picture.grid):
                 token = bisect.bisect_right(begins, at) - 1
                 cells.setdefault(token, set()).add(place[0] * picture.grid[1] + place[1])
+                starts.setdefault(token, mark)
         for token, where in cells.items():
-            where = picture.tokens[sorted(where)]
+            where, word = picture.tokens[sorted(where)], self.begun.get(id(starts[token]), "")
             self.lesson.letters.append((first + token, where))
             self.lesson.following.append((first + token - 1, where))
+            letter = guide.CHARACTER.get(starts[token].name, 0)
+            known = guide.EVERY.get(word.strip(":").lower(), guide.IGNORE)
+            self.lesson.starts.append((first + token - 1, named.blank(letter=letter, word=known)))
 
 
 def printed(answer, written, characters):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import draw
-from guide import COLOURS, IGNORE, KINDS, WAYS, covered, way
+from guide import CHARACTER, COLOURS, IGNORE, KINDS, WAYS, covered, way
+from lexicon import EVERY
 from sample import Clip, seen_size
 from world import ZH_COLOURS, ZH_SHAPES
 
@@ -19,7 +20,8 @@ MOST = 7  # things that are counted, and frames that are told apart are below FR
 FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
-             left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1, rank=MOST)
+             left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1, rank=MOST,
+             letter=len(CHARACTER) + 1, word=len(EVERY))
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 MEASURED = 3.0  # how much a question weighs whose answer is a place or a time: its loss is small where it is nearly right
 WEIGHTS = {name: MEASURED if size == 1 else dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name, size in SIZES.items()}
