@@ -21,7 +21,7 @@ PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
 TOKENS_PER_SECOND = 2
 POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following", "counted_names", "counted",
            "before")
-SEEN = ("labels", "left", "words")
+SEEN = ("labels", "left", "words", "larger")
 
 
 class Segments:

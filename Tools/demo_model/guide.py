@@ -33,12 +33,12 @@ SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              rank=MOST, count=MOST + 1, first=2, second=2, way=len(WAYS), row=32, column=32, rows=32, columns=32,
              **{f"character{i}": len(CHARACTERS) + 1 for i in range(SLOTS[0] * SLOTS[1])}, called=len(CALLED),
              **{f"{edge}_at": 1 for edge in EDGES}, word=len(CALLED), check=len(CALLED),
-             printed=len(EVERY))
+             printed=len(EVERY), larger=MOST, smaller=MOST)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one, and last digits are little more than chance.
 WEIGHTS = {name: 1 / 8 if name.startswith("character") else 0.1 if name.endswith("1") else
-           dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0, printed=1.0,
+           dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0, printed=1.0, larger=1.0, smaller=1.0,
                 **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25) for name in SIZES}
 
 
@@ -69,7 +69,7 @@ def slice_labels(first, second, scale, grid, is_still):
                    if m.kind == "thing" and (m.name, m.detail) not in shown]
     # Large ones first: what lies upon another has the last word.
     everything.sort(key=lambda e: -(e[1][2] - e[1][0]) * (e[1][3] - e[1][1]))
-    ranked = sorted(things, key=lambda m: m.box[0] + m.box[2])
+    ranked, by_size = sorted(things, key=lambda m: m.box[0] + m.box[2]), sorted(things, key=side)
     for mark, box in everything:
         is_thing = mark.kind == "thing"
         cells = covered(box, grid, 0.85 if is_thing else 1.0)
@@ -86,11 +86,18 @@ def slice_labels(first, second, scale, grid, is_still):
             if mark in ranked and is_still:
                 out[(*cells, COLUMN["rank"])] = min(ranked.index(mark), MOST - 1)
                 out[(*cells, COLUMN["count"])] = min(len(ranked), MOST)
+                smaller = by_size.index(mark)
+                out[(*cells, slice(COLUMN["larger"], COLUMN["smaller"] + 1))] = len(things) - 1 - smaller, smaller
             if not is_still:
                 key = mark.name, mark.detail
                 out[(*cells, COLUMN["first"])], out[(*cells, COLUMN["second"])] = key in shown, key in after
                 out[(*cells, COLUMN["way"])] = way(shown.get(key), after.get(key))
     return out.reshape(-1, LABELS)
+
+
+def side(mark):
+    """The longer side of a mark's box."""
+    return max(mark.box[2] - mark.box[0], mark.box[3] - mark.box[1])
 
 
 def covered(box, grid, part):
@@ -192,7 +199,14 @@ class Patches:
     def left(self):
         """[(patch of a thing, the first patch and the middles of all things to the left of it)]: how much is on the first
         tells how many they are."""
-        things = sorted((m for m in self.marks if m.kind == "thing"), key=lambda m: m.box[0] + m.box[2])
+        return self.before(lambda m: m.box[0] + m.box[2])
+
+    def larger(self):
+        """The same of all things that are larger."""
+        return self.before(lambda m: -side(m))
+
+    def before(self, key):
+        things = sorted((m for m in self.marks if m.kind == "thing"), key=key)
         middles = [self.at[0, 0], *map(self.middle, things)]
         return [(i, np.unique(middles[:rank + 1])) for rank, m in enumerate(things) for i in self.some(m, 0.6)]
 

@@ -21,7 +21,7 @@ FRAMES = 16
 SIZES = dict(number=MOST + 1, kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
              left=1, top=1, right=1, bottom=1, begin=FRAMES, end=FRAMES, way=len(WAYS),
              left_of=2, above=2, larger=2, asked=6, picture=3, since=1, until=1, next=1, time=1, rank=MOST,
-             letter=len(CHARACTER) + 1, word=len(EVERY))
+             letter=len(CHARACTER) + 1, word=len(EVERY), more=MOST, smaller=MOST)
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 MEASURED = 3.0  # how much a question weighs whose answer is a place or a time: its loss is small where it is nearly right
 WEIGHTS = {name: MEASURED if size == 1 else dict(kind=0.5, colour=0.5, way=0.5).get(name, 1.0) for name, size in SIZES.items()}
@@ -48,6 +48,8 @@ class Shown:
     fps: float  # of a clip
     boxes: dict
     rank: int = IGNORE  # of things in a picture, from left to right
+    more: int = IGNORE  # of those, how many are larger
+    smaller: int = IGNORE
 
 
 def shown(media):
@@ -70,6 +72,8 @@ def shown(media):
         things = [s for s in found.values() if s.kind == "thing" and s.medium == medium and not isinstance(shows, Clip)]
         for rank, thing in enumerate(sorted(things, key=lambda t: t.boxes[0][0] + t.boxes[0][2])):
             thing.rank = min(rank, MOST - 1)
+        for smaller, thing in enumerate(sorted(things, key=lambda t: np.ptp(t.boxes[0].reshape(2, 2), 0).max())):
+            thing.more, thing.smaller = len(things) - 1 - smaller, smaller
     return list(found.values()), count
 
 
@@ -105,6 +109,7 @@ def label(named, frames, several=False):
         return out
     thing, = named
     out[COLUMN["rank"]] = thing.rank
+    out[COLUMN["more"]], out[COLUMN["smaller"]] = thing.more, thing.smaller
     if several:
         out[COLUMN["picture"]] = thing.medium
     out[COLUMN["kind"]], out[COLUMN["colour"]] = KINDS[thing.name], COLOURS.get(thing.detail, 0)

@@ -38,10 +38,10 @@ AVERAGE = 0.998  # of the weights over the steps, for the export
 GUIDE = 0.35  # how much the guides weigh beside the answers
 POINTING = 0.5  # and where some heads look
 GUIDED = ("kind", "colour", "left10", "left1", "rank", "count", "way", "column", "character0", "called", "word", "check",
-          "left_at", "printed")  # of what cells are asked, for the log
+          "left_at", "printed", "larger", "smaller")  # of what cells are asked, for the log
 LOGGED = ("number", "kind", "colour", "left", "top", "right", "begin", "end", "way", "left_of", "above", "larger",
           "asked", "rank", "picture", "since", "until", "interval", "next", "time",
-          "shows", "gone", "fresh", "letter", "word")  # of what names are asked
+          "shows", "gone", "fresh", "letter", "word", "smaller")  # of what names are asked
 
 
 def rate(step, since, until, decay):
