@@ -180,18 +180,28 @@ import QwenVLServer
     @Test func aClientThatGoesFreesItsPlace() async throws {
         let server = try await TestServer()
         for isStreaming in [false, true] {
-            let request = Task {
-                try await server.post(
-                    "/v1/chat/completions",
-                    Asked.chat("Hello", [("max_tokens", 3500), ("stream", .boolean(isStreaming))]))
+            // On a busy machine the answer may have ended before its client goes: then another is asked for.
+            for attempt in 1... {
+                let before = try server.engine.statistics
+                let request = Task {
+                    try await server.post(
+                        "/v1/chat/completions",
+                        Asked.chat("Hello", [("max_tokens", 3500), ("stream", .boolean(isStreaming))]))
+                }
+                while try server.engine.statistics.running == 0,
+                    try server.engine.statistics.finished == before.finished
+                {
+                    try await Task.sleep(for: .milliseconds(1))
+                }
+                request.cancel()
+                _ = await request.result
+                while try await server.engine.activeSequences > 0 { try await Task.sleep(for: .milliseconds(1)) }
+                let after = try server.engine.statistics
+                if after.finished > before.finished, attempt < 20 { continue }
+                #expect(after.cancelled == before.cancelled + 1)
+                #expect(after.generatedTokens - before.generatedTokens < 3500)
+                break
             }
-            while try server.engine.statistics.running == 0 { try await Task.sleep(for: .milliseconds(1)) }
-            let before = try server.engine.statistics.cancelled
-            request.cancel()
-            _ = await request.result
-            while try await server.engine.activeSequences > 0 { try await Task.sleep(for: .milliseconds(1)) }
-            #expect(try server.engine.statistics.cancelled == before + 1)
-            #expect(try server.engine.statistics.generatedTokens < 3500)
         }
     }
 

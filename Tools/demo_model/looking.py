@@ -166,12 +166,13 @@ class Teacher:
             if len(what) == 1:
                 places |= {first + t - 1: self.at(what) for t in self.tokens(text, *match.span(1))}
             for i, number in enumerate(re.finditer(r"\d+", match[1])):
-                token = first + self.tokens(text, match.start(1) + number.start(), match.start(1) + number.end())[0]
+                digits = self.tokens(text, match.start(1) + number.start(), match.start(1) + number.end())
                 label = self.label(what) if i == 0 and len(what) == 1 else named.blank()
                 if "bbox" in match[0] and abs(label[named.COLUMN["left"]] - int(number[0])) > 1:
                     label = named.blank()  # the box of a line or a table, of which what is named is only the first part
                 label[named.COLUMN["next"]] = int(number[0])
-                self.lesson.starts.append((token - 1, label))
+                self.lesson.starts.append((first + digits[0] - 1, label))
+                self.lesson.starts += [(first + t - 1, named.blank(next=int(number[0]))) for t in digits[1:]]
 
     def times(self, text, first, asked, said, places):
         """Every time looks at the slice with the first or the last frame that shows the thing."""
@@ -185,7 +186,7 @@ class Teacher:
             tokens = [first + t for t in self.tokens(text, begin, end)]
             clock = text[begin:end].split(":")
             seconds = float(clock[-1]) + (60 * int(clock[0]) if len(clock) > 1 else 0)
-            self.lesson.starts.append((tokens[0] - 1, named.blank(time=round(seconds * named.CLOCK))))
+            self.lesson.starts += [(t - 1, named.blank(time=round(seconds * named.CLOCK))) for t in tokens]
             if len(what) == 1:
                 frame = (max if last else min)(what[0].boxes)
                 places |= {t - 1: self.at(what, frame) for t in tokens}
