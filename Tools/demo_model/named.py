@@ -148,6 +148,7 @@ def clocks(clip, slices, grid):
             frames = [f for f in (2 * here, 2 * here + 1) if f in thing.boxes]
             out[(here, *covered(box, grid, 0.85), slice(2, 5))] = (
                 round(frames[0] / clip.fps * CLOCK), round((frames[-1] + 1) / clip.fps * CLOCK), here == min(thing.boxes) // 2)
+    out[0, ..., 1:4] = IGNORE  # nothing before the second slice tells how far apart frames are
     return out.reshape(-1, len(CLOCKS))
 
 
