@@ -92,10 +92,11 @@ def pick_colours(rng, background, names):
     return picked
 
 
-def pick_scene(rng, most_area=224 * 224, things=None, size=None, looks=None):
+def pick_scene(rng, most_area=224 * 224, things=None, size=None, looks=None, few=0.3):
     """A scene with so many things (1 to 6) that neither touch nor stand exactly above each other.
 
-    looks: (colour, shape) of each, or None for any; no two things look the same.
+    looks: (colour, shape) of each, or None for any; no two things look the same. few: how often there are but two colours
+    and two shapes.
     """
     count = things or (len(looks) if looks else rng.choice((1, 2)))
     while True:
@@ -103,8 +104,8 @@ def pick_scene(rng, most_area=224 * 224, things=None, size=None, looks=None):
         background = pick_background(rng)
         usable = pick_colours(rng, background, rng.sample(list(COLOURS), len(COLOURS)))
         if looks is None:
-            few = rng.random() < 0.3  # often several of one colour or of one shape
-            colours, shapes = (usable[:2], rng.sample(SHAPES, 2)) if few else (usable, SHAPES)
+            alike = rng.random() < few  # often several of one colour or of one shape
+            colours, shapes = (usable[:2], rng.sample(SHAPES, 2)) if alike else (usable, SHAPES)
             every = [(c, s) for c in colours for s in shapes]
             chosen = rng.sample(every, count) if len(every) >= count else None
         else:

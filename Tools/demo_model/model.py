@@ -24,6 +24,7 @@ TAUGHT = ((2, 0, ("from_names", "from_names"), "names"), (2, 1, ("letters", "let
           (3, 0, ("from_places", "from_places"), "places"), (4, 0, ("from_places", "from_places"), "places"),
           (3, 0, ("firsts", "seconds"), "compared"),
           (3, 1, ("following", "following"), "following"), (4, 1, ("following", "following"), "following"),
+          (3, 3, ("following", "following"), "following"),
           (2, 2, ("counted_names",), "counted_names"), (3, 2, ("counted",), "counted"), (1, 0, ("before",), "before"))
 # And in the vision tower: head of block 7, and name of the pointers.
 SEEING, SEEN = 7, ((0, "labels"), (1, "left"), (2, "words"), (3, "larger"))

@@ -47,7 +47,7 @@ class Shown:
     medium: int  # which one shows it
     fps: float  # of a clip
     boxes: dict
-    rank: int = IGNORE  # of things in a picture, from left to right
+    rank: int = IGNORE  # of things, from left to right; in a clip as they appear
     more: int = IGNORE  # of those, how many are larger
     smaller: int = IGNORE
 
@@ -69,10 +69,12 @@ def shown(media):
                     made = Shown(mark.kind, mark.name, mark.detail, medium, shows.fps if is_clip else 0, {})
                     found.setdefault(key, made).boxes[i] = np.array(mark.box) * scale
     for medium, shows in enumerate(media):
-        things = [s for s in found.values() if s.kind == "thing" and s.medium == medium and not isinstance(shows, Clip)]
-        for rank, thing in enumerate(sorted(things, key=lambda t: t.boxes[0][0] + t.boxes[0][2])):
+        things, is_clip = [s for s in found.values() if s.kind == "thing" and s.medium == medium], isinstance(shows, Clip)
+        first = lambda thing: min(thing.boxes) if is_clip else 0  # a clip's things are told in the order in which they appear
+        for rank, thing in enumerate(sorted(things, key=lambda t: (first(t), t.boxes[first(t)][0] + t.boxes[first(t)][2]))):
             thing.rank = min(rank, MOST - 1)
-        for smaller, thing in enumerate(sorted(things, key=lambda t: np.ptp(t.boxes[0].reshape(2, 2), 0).max())):
+        by_size = sorted(things, key=lambda t: np.ptp(t.boxes[first(t)].reshape(2, 2), 0).max())
+        for smaller, thing in enumerate(by_size if not is_clip else ()):
             thing.more, thing.smaller = len(things) - 1 - smaller, smaller
     return list(found.values()), count
 

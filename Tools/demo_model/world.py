@@ -229,7 +229,7 @@ def picture(rng, scene):
 
 def scene_sample(rng, area, turns=4, things=None):
     """One picture with up to so many different questions about it (fewer where chance repeats one)."""
-    scene = draw.pick_scene(rng, area, things or rng.choices(*zip(*THINGS))[0])
+    scene = draw.pick_scene(rng, area, things or rng.choices(*zip(*THINGS))[0], few=0.45)  # those are mixed up most
     shown, boxes = picture(rng, scene)
     asked, told = [], set()
     for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=turns):
