@@ -139,8 +139,9 @@ def words(out, marks, scale, grid):
     for word, letters in printed(marks):
         for mark in letters:
             if place := square(mark, scale, grid):
-                out[(*place, COLUMN["word"])] = CALLED.get(word, IGNORE)
-                out[(*place, COLUMN["printed"])] = EVERY.get(word.strip(":").lower(), IGNORE)
+                for column, known in (("word", CALLED.get(word)), ("printed", EVERY.get(word.strip(":").lower()))):
+                    if known is not None:
+                        out[(*place, COLUMN[column])] = known
 
 
 def printed(marks):
@@ -206,6 +207,7 @@ class Patches:
         return self.before(lambda m: -side(m))
 
     def before(self, key):
+        """[(patch of a thing, the first patch and the middles of all things that come before it by that key)]."""
         things = sorted((m for m in self.marks if m.kind == "thing"), key=key)
         middles = [self.at[0, 0], *map(self.middle, things)]
         return [(i, np.unique(middles[:rank + 1])) for rank, m in enumerate(things) for i in self.some(m, 0.6)]

@@ -215,7 +215,7 @@ def point(rng, scene, boxes):
 QUESTIONS = dict(describe=describe, count=count, colour=colour, shape=shape, presence=presence, relation=relation,
                  size=size, grounding=grounding, point=point)
 WEIGHTS = dict(describe=4, count=4, colour=1, shape=0.7, presence=1.5, relation=2.5, size=4, grounding=4, point=1)
-ONCE = ("describe", "size", "grounding", "point")
+ONCE = ("describe", "size", "grounding", "point")  # asked again in other words, their answers would only be copied
 SORTED = 0.35  # the share of conversations in which the telling answers come last
 # How often so many things: counting up to six must not be learnt from a handful of pictures.
 THINGS = ((1, 20), (2, 24), (3, 20), (4, 14), (5, 11), (6, 11))
@@ -234,10 +234,10 @@ def scene_sample(rng, area, turns=4, things=None):
     asked, told = [], set()
     for kind in rng.choices(list(QUESTIONS), list(WEIGHTS.values()), k=turns):
         turn = QUESTIONS[kind](rng, scene, boxes)
-        # Asked again in other words, these would only be copied.
-        told_before = kind in ONCE and len(turn[1]) > len("Yes.") and (kind, turn[1]) in told if turn else True
-        if not told_before and turn[0] not in (a for a, _ in asked):
-            asked.append(turn)
+        if not turn or turn[0] in (a for a, _ in asked) or (kind, turn[1]) in told:
+            continue
+        asked.append(turn)
+        if kind in ONCE and turn[1] not in ("Yes.", "No."):
             told.add((kind, turn[1]))
     if turns and not asked:
         asked.append(describe(rng, scene, boxes))
