@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import clips
+import printed
 import tasks
 import world
 from sample import MAX_PIXELS, Sample, seen_size
@@ -82,6 +83,8 @@ def draw_sample(rng, current, asks=True):
         made = world.scene_sample(rng, area, questions, rng.choices(*zip(*things))[0])
     elif kind == "clips":
         made = clips.clip_sample(rng, min(area, 224 * 224) // 2, 6 if asks else 0)
+    elif kind == "printed" and not asks:
+        made = printed.page(rng, area)
     else:  # a module with TASKS of its own
         family = importlib.import_module(kind).TASKS
         more = dict(requests=10) if kind == "screens" else {}  # what the vision tower has seen pays more than once

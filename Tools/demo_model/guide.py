@@ -37,7 +37,7 @@ SIZES = dict(kind=len(KINDS) + 1, colour=len(COLOURS) + 1,
 COLUMN = {name: i for i, name in enumerate(SIZES)}
 LABELS = len(SIZES)
 # How much a question weighs; the many character slots share one, and last digits are little more than chance.
-WEIGHTS = {name: 1 / 8 if name.startswith("character") else 0.1 if name.endswith("1") else
+WEIGHTS = {name: 1 / 4 if name.startswith("character") else 0.1 if name.endswith("1") else
            dict(kind=1.0, colour=1.0, rank=2.5, count=2.0, called=2.0, check=1.0, printed=1.0, larger=1.0, smaller=1.0,
                 **{f"{edge}_at": 5.0 for edge in EDGES}).get(name, 0.25) for name in SIZES}
 

@@ -1,6 +1,6 @@
 """Printed words, numbers and short lines: reading them and spotting them."""
 from canvas import FONTS, Canvas, fenced, grown, line_height, pick_em, pick_ink, pick_paper, pick_size, text_width, union
-from lexicon import WORDS, cased, number
+from lexicon import EVERY, WORDS, amount, cased, money, number
 from sample import Sample
 
 READ = ["Read all the text in the image.", "Read the text.", "What does it say?", "What is written here?",
@@ -109,6 +109,31 @@ def spot(rng, area):
         turns.append((rng.choice(WHERE).format(f'"{word}"'), fenced([{"bbox_2d": canvas.seen(box), "label": word}])))
     rng.shuffle(turns)
     return Sample("spot", turns, [canvas.picture(rng)])
+
+
+def page(rng, area):
+    """A picture full of words and numbers, every line in letters and colours of its own; nothing is asked. One word teaches
+    a vision tower few letters for the price of its picture: these hold some hundred."""
+    size = pick_size(rng, area, 112 * 112)
+    paper = pick_paper(rng)
+    canvas, y = Canvas(size, paper), rng.uniform(0, 6)
+    while True:
+        face, em = rng.choice(FONTS), pick_em(rng, size, LEAST, rng.choice((18, 26, MOST)))
+        high = line_height(face, em) * rng.uniform(1.0, 1.2)
+        if y + high > size[1]:
+            break
+        under = paper if rng.random() < 0.5 else pick_paper(rng)
+        canvas.rectangle((0, y, size[0], y + high), fill=under)
+        ink, x = pick_ink(rng, under), rng.uniform(1, em)
+        while True:
+            word = pick_line(rng, 1) if rng.random() < 0.6 else rng.choice((
+                number(rng), amount(money(rng)), cased(rng, rng.choice(list(EVERY)))))
+            if x + text_width(word, face, em) > size[0] - 1:
+                break
+            canvas.text(x, y, word, face, em, ink)
+            x += text_width(word, face, em) + em * rng.uniform(0.3, 1.2)
+        y += high
+    return Sample("page", [], [canvas.picture(rng)])
 
 
 TASKS = {"read": read, "spot": spot}
