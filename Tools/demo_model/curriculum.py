@@ -27,6 +27,11 @@ class Stage:
     frozen: bool = False  # the vision tower rests, and the decoder learns to ask it
 
 
+def later(until, **shares):
+    """A stage since the tower learns again: of them only the shares differ."""
+    return Stage(until, 280 * 280, 6, 4, shares, large=0.04, questions=(6, 20), silent=0.25, silent_large=0.4)
+
+
 FAMILIES = ("clips", "printed", "screens", "several", "charts", "documents")  # modules with TASKS
 # What the model must do (shapes, clips, windows) has most of the shares until it is learnt; reading lettering of every
 # kind takes longest and has its turn in the last stage.
@@ -44,18 +49,10 @@ STAGES = (
           questions=(3, 10), silent=0.1),
     Stage(8043, 200 * 200, 6, 3, dict(world=1, talk=0.02, clips=0.2, screens=0.12, several=0.08), large=0.1,
           questions=(6, 20), frozen=True),
-    Stage(10000, 280 * 280, 6, 4, dict(world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05,
-                                       charts=0.03, documents=0.02), large=0.04, questions=(6, 20), silent=0.25,
-          silent_large=0.4),
-    Stage(11400, 280 * 280, 6, 4, dict(world=1, talk=0.04, clips=0.5, screens=0.35, several=0.1, printed=0.12,
-                                       charts=0.05, documents=0.1), large=0.04, questions=(6, 20), silent=0.25,
-          silent_large=0.4),
-    Stage(11700, 280 * 280, 6, 4, dict(world=1, talk=0.04, clips=0.75, screens=0.35, several=0.1, printed=0.05,
-                                       charts=0.07, documents=0.08), large=0.04, questions=(6, 20), silent=0.25,
-          silent_large=0.4),
-    Stage(20000, 280 * 280, 6, 4, dict(world=0.8, talk=0.03, clips=0.7, screens=0.2, several=0.15, printed=0.8,
-                                       charts=0.1, documents=0.15), large=0.04, questions=(6, 20), silent=0.25,
-          silent_large=0.4),
+    later(10000, world=1, talk=0.03, clips=0.4, screens=0.25, several=0.08, printed=0.05, charts=0.03, documents=0.02),
+    later(11400, world=1, talk=0.04, clips=0.5, screens=0.35, several=0.1, printed=0.12, charts=0.05, documents=0.1),
+    later(11700, world=1, talk=0.04, clips=0.75, screens=0.35, several=0.1, printed=0.05, charts=0.07, documents=0.08),
+    later(20000, world=0.8, talk=0.03, clips=0.7, screens=0.2, several=0.15, printed=0.8, charts=0.1, documents=0.15),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import draw
-from lexicon import BUTTONS, CHECKS, EVERY, FIELDS, MENUS
+from lexicon import BUTTONS, CHECKS, EVERY, FIELDS, MENUS, known
 from sample import FACTOR, FIRST, seen_size
 
 CHARACTERS = "".join(map(chr, range(33, 127))) + "€£"
@@ -139,9 +139,9 @@ def words(out, marks, scale, grid):
     for word, letters in printed(marks):
         for mark in letters:
             if place := square(mark, scale, grid):
-                for column, known in (("word", CALLED.get(word)), ("printed", EVERY.get(word.strip(":").lower()))):
-                    if known is not None:
-                        out[(*place, COLUMN[column])] = known
+                for column, which in (("word", CALLED.get(word)), ("printed", known(word))):
+                    if which is not None:
+                        out[(*place, COLUMN[column])] = which
 
 
 def printed(marks):

@@ -50,6 +50,11 @@ LISTS = (WORDS, FIRST, KINDS, GOODS, PEOPLE, CITIES, MONTHS, DAYS, BUTTONS, MENU
 EVERY = {word: i for i, word in enumerate(sorted({word.lower() for words in LISTS for word in words}))}
 
 
+def known(word):
+    """Which of EVERY a printed word is, or None."""
+    return EVERY.get(word.strip(":").lower())
+
+
 def cased(rng, word):
     kind = rng.random()
     return word if kind < 0.5 else word.capitalize() if kind < 0.8 else word.upper()

@@ -12,6 +12,7 @@ import numpy as np
 
 import guide
 import named
+from lexicon import known
 from sample import FACTOR, FIRST, Clip, seen_size
 
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
@@ -206,8 +207,9 @@ class Teacher:
             self.lesson.letters.append((first + token, where))
             self.lesson.following.append((first + token - 1, where))
             letter = guide.CHARACTER.get(starts[token].name, 0)
-            known = guide.EVERY.get(word.strip(":").lower(), guide.IGNORE)
-            self.lesson.starts.append((first + token - 1, named.blank(letter=letter, word=known)))
+            which = known(word)
+            self.lesson.starts.append((first + token - 1, named.blank(
+                letter=letter, word=guide.IGNORE if which is None else which)))
 
 
 def printed(answer, written, characters):
