@@ -152,6 +152,13 @@ import QwenVLServer
         #expect(try await server.post("/v1/chat/completions", Asked.chat()).status == 200)
     }
 
+    /// Waits until an answer runs; or until more than `ended` have ended: on a busy machine one may end before it is seen.
+    private func untilSomethingRuns(_ server: TestServer, ended: Int) async throws {
+        while try server.engine.statistics.running == 0, try server.engine.statistics.finished == ended {
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
     @Test func refusesWhatItCannotHold() async throws {
         let server = try await TestServer {
             $0.maximumBatch = 1
@@ -163,9 +170,7 @@ import QwenVLServer
             let first = Task {
                 try await server.post("/v1/chat/completions", Asked.chat("One", [("max_tokens", 3500)]))
             }
-            while try server.engine.statistics.running == 0, try server.engine.statistics.finished == ended {
-                try await Task.sleep(for: .milliseconds(2))
-            }
+            try await untilSomethingRuns(server, ended: ended)
             let second = try await server.post("/v1/chat/completions", Asked.chat("Two"))
             #expect(try await first.value.status == 200)
             if second.status == 200, attempt < 20 { continue }
@@ -188,11 +193,7 @@ import QwenVLServer
                         "/v1/chat/completions",
                         Asked.chat("Hello", [("max_tokens", 3500), ("stream", .boolean(isStreaming))]))
                 }
-                while try server.engine.statistics.running == 0,
-                    try server.engine.statistics.finished == before.finished
-                {
-                    try await Task.sleep(for: .milliseconds(1))
-                }
+                try await untilSomethingRuns(server, ended: before.finished)
                 request.cancel()
                 _ = await request.result
                 while try await server.engine.activeSequences > 0 { try await Task.sleep(for: .milliseconds(1)) }
@@ -228,10 +229,7 @@ import QwenVLServer
             try await server.post(
                 "/v1/chat/completions", Asked.chat("Hello", [("max_tokens", 400), ("stream", true)]))
         }
-        // On a busy machine it may have ended before it is seen to run.
-        while try server.engine.statistics.running == 0, try server.engine.statistics.finished == 0 {
-            try await Task.sleep(for: .milliseconds(1))
-        }
+        try await untilSomethingRuns(server, ended: 0)
         await server.shutDown()
         let reply = try await request.value
         #expect(reply.status == 200)
