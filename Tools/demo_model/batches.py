@@ -20,7 +20,7 @@ STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
 TOKENS_PER_SECOND = 2
 POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following", "counted_names", "counted",
-           "before")
+           "before", "said", "earlier", "rows_said", "rows_seen")
 SEEN = ("labels", "left", "words", "larger")
 
 

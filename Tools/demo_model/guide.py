@@ -63,13 +63,12 @@ def slice_labels(first, second, scale, grid, is_still):
     things = [m for m in first if m.kind == "thing"]
     shown = {(m.name, m.detail): np.array(m.box) * scale for m in things}
     after = {(m.name, m.detail): np.array(m.box) * scale for m in second if m.kind == "thing"}
-    everything = [(m, np.array(m.box) * scale) for m in first if m.kind == "part" and m.name in KINDS]
-    everything += [(m, np.array(m.box) * scale) for m in things]
-    everything += [(m, np.array(m.box) * scale) for m in second
-                   if m.kind == "thing" and (m.name, m.detail) not in shown]
+    fresh = [m for m in second if m.kind == "thing" and (m.name, m.detail) not in shown]
+    parts = [m for m in first if m.kind == "part" and m.name in KINDS]
+    everything = [(m, np.array(m.box) * scale) for m in parts + things + fresh]
     # Large ones first: what lies upon another has the last word.
     everything.sort(key=lambda e: -(e[1][2] - e[1][0]) * (e[1][3] - e[1][1]))
-    ranked, by_size = sorted(things, key=lambda m: m.box[0] + m.box[2]), sorted(things, key=side)
+    ranked, by_size = sorted(things + fresh, key=lambda m: m.box[0] + m.box[2]), sorted(things, key=side)
     for mark, box in everything:
         is_thing = mark.kind == "thing"
         cells = covered(box, grid, 0.85 if is_thing else 1.0)
@@ -83,16 +82,33 @@ def slice_labels(first, second, scale, grid, is_still):
             for j, digit in enumerate((value // 100, value // 10 % 10, value % 10)):
                 out[(*cells, COLUMN["left100"] + 3 * i + j)] = digit
         if is_thing:
-            if mark in ranked and is_still:
-                out[(*cells, COLUMN["rank"])] = min(ranked.index(mark), MOST - 1)
-                out[(*cells, COLUMN["count"])] = min(len(ranked), MOST)
+            out[(*cells, COLUMN["rank"])] = min(ranked.index(mark), MOST - 1)
+            out[(*cells, COLUMN["count"])] = min(len(ranked), MOST)
+            if is_still:
                 smaller = by_size.index(mark)
                 out[(*cells, slice(COLUMN["larger"], COLUMN["smaller"] + 1))] = len(things) - 1 - smaller, smaller
             if not is_still:
                 key = mark.name, mark.detail
                 out[(*cells, COLUMN["first"])], out[(*cells, COLUMN["second"])] = key in shown, key in after
                 out[(*cells, COLUMN["way"])] = way(shown.get(key), after.get(key))
+    rows_of_tables(out, first, scale, grid)
     return out.reshape(-1, LABELS)
+
+
+def rows_of_tables(out, marks, scale, grid):
+    """Which row a table's cell is in, and how many there are below the heading."""
+    by_row = table_rows(marks)
+    for rank, row in enumerate(by_row):
+        for mark in row:
+            cells = covered(np.array(mark.box) * scale, grid, 1.0)
+            out[(*cells, COLUMN["rank"])], out[(*cells, COLUMN["count"])] = min(rank, MOST - 1), min(len(by_row), MOST)
+
+
+def table_rows(marks):
+    """The cells of each row below a table's heading, from left to right."""
+    cells = [m for m in marks if m.kind == "part" and m.name == "cell"]  # column by column, from top to bottom
+    high = next((i for i in range(1, len(cells)) if cells[i].box[3] <= cells[i - 1].box[1]), len(cells))
+    return [cells[row::high] for row in range(1, high)]
 
 
 def side(mark):
@@ -199,12 +215,17 @@ class Patches:
 
     def left(self):
         """[(patch of a thing, the first patch and the middles of all things to the left of it)]: how much is on the first
-        tells how many they are."""
-        return self.before(lambda m: m.box[0] + m.box[2])
+        tells how many they are. In a table the same of a cell and the rows above."""
+        rows = table_rows(self.marks)
+        leading = [self.at[0, 0], *(self.middle(row[0]) for row in rows)]
+        return self.before(lambda m: m.box[0] + m.box[2]) + [
+            (i, np.unique(leading[:above + 1])) for above, row in enumerate(rows) for m in row for i in self.some(m)]
 
     def larger(self):
-        """The same of all things that are larger."""
-        return self.before(lambda m: -side(m))
+        """The same of all things that are larger, and in a table of all rows."""
+        rows = table_rows(self.marks)
+        leading = np.unique([self.at[0, 0], *(self.middle(row[0]) for row in rows)])
+        return self.before(lambda m: -side(m)) + [(i, leading) for row in rows for m in row for i in self.some(m)]
 
     def before(self, key):
         """[(patch of a thing, the first patch and the middles of all things that come before it by that key)]."""

@@ -24,7 +24,6 @@ import tasks
 import world
 from sample import MIN_PIXELS, Clip, Sample, seen_box, seen_size
 
-UNSEEN_RATES = (1.5, 3.5)
 AREA, CLIP_AREA = 280 * 280, 140 * 140  # of the largest pictures and frames
 CHINESE = {"describe": "describe (Chinese)", "count": "count (Chinese)"}
 
@@ -66,7 +65,7 @@ def rows():
             made[name] = make, AREA
     for name, make in clips.TASKS.items():
         made[name] = make, CLIP_AREA
-        made[f"{name} (other fps)"] = functools.partial(make, rates=UNSEEN_RATES), CLIP_AREA
+        made[f"{name} (other fps)"] = functools.partial(make, rates=clips.UNSEEN_RATES), CLIP_AREA
         made[f"{name} (file)"] = make, CLIP_AREA
     for module in (printed, documents, charts):
         made |= {name: (make, AREA) for name, make in module.TASKS.items()}

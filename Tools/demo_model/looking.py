@@ -18,6 +18,7 @@ from sample import FACTOR, FIRST, Clip, seen_size
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
 EVENT = re.compile(r'"start_time": "([\d:.]+)", "end_time": "([\d:.]+)", "description"')
 SECONDS = re.compile(r"(?:At|in) ([\d.]+)(?: - ([\d.]+))? seconds")
+ROW = re.compile(r'(?:\{"\w+": "|<tr><td>)([^"<]+).*(?:"\}|</td></tr>\n)')  # of a table: its first cell, and up to what follows
 ENDS = ("disappear",)  # a question about one time, of its end
 
 
@@ -45,6 +46,17 @@ class Lesson:
     # Evenly, at the conversation's first token and the middles of what is named or meant, or the names said before
     counted_names: list = field(default_factory=list)
     counted: list = field(default_factory=list)
+    said: list = field(default_factory=list)  # from all that follows a name, at the names said before
+    earlier: list = field(default_factory=list)  # from what shows in a clip, at those that are told before it
+    rows_said: list = field(default_factory=list)  # from the end of a table's row, at the ends of those before
+    rows_seen: list = field(default_factory=list)  # and at the first cells of all
+
+
+def cell(box, grid):
+    """The merged token, in a slice, that shows the box's middle."""
+    x, y = box.reshape(2, 2).mean(0) // FACTOR
+    row, column = np.clip((y, x), 0, np.array(grid) - 1).astype(int)
+    return row * grid[1] + column
 
 
 class Teacher:
@@ -65,11 +77,19 @@ class Teacher:
 
     def sees(self, slices, grid, tokens):
         if slices > 1:
-            here = tokens.reshape(slices, -1)
-            for thing in (t for t in self.everything if t.medium == len(self.seen)):
-                for at, shows in enumerate(named.cells([thing], slices, grid).reshape(slices, -1)[1:], 1):
+            here, first = tokens.reshape(slices, -1), [0]  # where those that are told before first show
+            things = sorted((t for t in self.everything if t.medium == len(self.seen)), key=lambda t: t.rank)
+            for rank, thing in enumerate(things):
+                for at, shows in enumerate(named.cells([thing], slices, grid).reshape(slices, -1)):
                     cells = np.flatnonzero(shows)
-                    self.lesson.before += [(here[at, c], here[at - 1, c:c + 1]) for c in cells[::-(-len(cells) // 3) or 1]]
+                    for c in cells[::-(-len(cells) // 3) or 1]:
+                        token = here[at, c]
+                        if at > 0:
+                            self.lesson.before.append((token, here[at - 1, c:c + 1]))
+                        self.lesson.earlier.append((token, np.unique([t for t in first if t <= token])))
+                        self.lesson.names.append((token, named.blank(rank=rank)))
+                begins = min(thing.boxes)
+                first.append(here[begins // 2, cell(thing.boxes[begins], grid)])
         self.seen.append(Seen(slices, grid, tokens))
 
     def label(self, what):
@@ -85,9 +105,7 @@ class Teacher:
         found = [0]
         for thing in what:
             seen = self.seen[thing.medium]
-            x, y = thing.boxes[0].reshape(2, 2).mean(0) // FACTOR
-            row, column = np.clip((y, x), 0, np.array(seen.grid) - 1).astype(int)
-            found.append(seen.tokens[row * seen.grid[1] + column])
+            found.append(seen.tokens[cell(thing.boxes[0], seen.grid)])
         return np.unique(found)
 
     def names(self, text, first, context=""):
@@ -131,6 +149,8 @@ class Teacher:
                     lesson.starts.append((after, self.label(what)))
                     lesson.counted.append((after, np.array([0, *(t for t, _, _ in said[:i])])))
             after = token + 1
+        if said:
+            self.lists([t for t, _, _ in said], first, first + len(self.begins(text)))
         everything = [t for t in self.meant(self.everything, self.text) if t.kind == "thing" or t.name == "bar"]
         if not said and not asked and everything:  # how many, for example: what is said is of all
             places[before] = self.at(everything)
@@ -145,6 +165,16 @@ class Teacher:
         lesson.from_places += places.items()
         if self.characters:
             self.read(text, first)
+            self.rows(text, first)
+
+    def lists(self, names, first, end):
+        """How many names have been said is known all along, and when no other follows."""
+        for i, after in enumerate([first - 1, *names]):
+            until = names[i] if i < len(names) else end
+            said = np.array([0, *names[:i]])
+            self.lesson.said += [(token, said) for token in range(after + (i > 0), until)]
+        if names[-1] + 1 < end:
+            self.lesson.starts.append((names[-1] + 1, named.blank(number=0)))
 
     def comparison(self, before, first, second):
         """Of two things: one head for each."""
@@ -191,6 +221,17 @@ class Teacher:
             if len(what) == 1:
                 frame = (max if last else min)(what[0].boxes)
                 places |= {t - 1: self.at(what, frame) for t in tokens}
+
+    def rows(self, text, first):
+        """Behind each row of a table: how many are still to come."""
+        cells = sorted((t for t in self.everything if t.name == "cell"), key=lambda t: t.boxes[0][0])
+        found = [m for m in ROW.finditer(text) if any(t.detail == m[1] for t in cells)]
+        leading = [next(t for t in cells if t.detail == m[1]) for m in found]
+        ends = [first + self.tokens(text, m.end(), m.end() + 1)[0] for m in found]
+        for i, end in enumerate(ends):
+            self.lesson.rows_said.append((end - 1, np.array([0, *ends[:i]])))
+            self.lesson.rows_seen.append((end - 1, self.middles(leading)))
+            self.lesson.starts.append((end - 1, named.blank(number=min(len(ends) - 1 - i, named.MOST))))
 
     def read(self, text, first):
         """Letters of the answer that are printed in the picture: where each token's lie."""

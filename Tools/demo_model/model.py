@@ -25,11 +25,12 @@ TAUGHT = ((2, 0, ("from_names", "from_names"), "names"), (2, 1, ("letters", "let
           (3, 0, ("firsts", "seconds"), "compared"),
           (3, 1, ("following", "following"), "following"), (4, 1, ("following", "following"), "following"),
           (3, 3, ("following", "following"), "following"),
-          (2, 2, ("counted_names",), "counted_names"), (3, 2, ("counted",), "counted"), (1, 0, ("before",), "before"))
+          (2, 2, ("counted_names", "rows_seen"), "counted_names"), (3, 2, ("counted",), "counted"),
+          (1, 0, ("before",), "before"), (2, 3, ("said", "earlier"), "ordered"), (1, 1, ("rows_said",), "rows_said"))
 # And in the vision tower: head of block 7, and name of the pointers.
 SEEING, SEEN = 7, ((0, "labels"), (1, "left"), (2, "words"), (3, "larger"))
 # These look evenly at their goals, of which the first is always there: its share tells how many the others are.
-EVEN = ("left", "larger", "counted_names", "counted")
+EVEN = ("left", "larger", "counted_names", "counted", "ordered", "rows_said")
 
 
 class RMSNorm(nn.Module):
