@@ -4,6 +4,8 @@ TASKS: motion, event. `clip_sample` asks several questions about one clip.
 """
 import math
 
+import numpy as np
+
 import draw
 from sample import Clip, Mark, Sample
 from world import article, name, sentence
@@ -45,6 +47,22 @@ def pick_rate(rng):
         rate = round(math.exp(rng.uniform(math.log(0.5), math.log(4))), 2)
         if all(abs(rate - unseen) > 0.04 for unseen in UNSEEN_RATES):
             return rate
+
+
+def told_interval(fps, count):
+    """Seconds between frames as training tells them: what the positions can tell. They are whole, one for each two frames
+    after the first two. Of the times between frames that give the same, those of usual rates count, and the middle of
+    what is left; where there is a single position, a third of the way, for it leaves most open."""
+    position = lambda interval, i: int(np.float32(i) * np.float32(2 * interval) * np.float32(2))
+    least, most = 0.0, 1e9
+    for i in range(1, count // 2):
+        at = position(1 / fps, i)
+        least, most = max(least, at / (4 * i)), min(most, (at + 1) / (4 * i))
+    if count <= 4:
+        return least + (most - least) / 3
+    usual = [1 / rate for rate in RATES if all(
+        position(1 / rate, i) == position(1 / fps, i) for i in range(1, count // 2))] or [least, most]
+    return (min(usual) + max(usual)) / 2
 
 
 def clip_size(rng, area):
@@ -129,7 +147,7 @@ def event_clip(rng, area, fps):
 
 
 def event_turns(rng, scene, clip, spans, most):
-    at = lambda frame: frame / clip.fps
+    at = clip.at
     turns = []
     for thing, (begin, end) in spans.items():
         if begin > 0:
@@ -151,6 +169,7 @@ def clip_sample(rng, area, turns=3):
         scene, clip, mover, direction = motion_clip(rng, area, fps)
         return Sample("clip", motion_turns(rng, scene, mover, direction)[:max(turns, 0)], [clip])
     scene, clip, spans = event_clip(rng, area, fps)
+    clip.told = told_interval(fps, len(clip.frames))
     return Sample("clip", event_turns(rng, scene, clip, spans, turns), [clip])
 
 

@@ -45,7 +45,7 @@ class Shown:
     name: str
     detail: str
     medium: int  # which one shows it
-    fps: float  # of a clip
+    clip: Clip | None
     boxes: dict
     rank: int = IGNORE  # of things, from left to right; in a clip as they appear
     more: int = IGNORE  # of those, how many are larger
@@ -66,7 +66,7 @@ def shown(media):
             for mark in marks:
                 if mark.kind == "thing" or mark.kind == "part" and len(mark.detail) > 1 and mark.name in KINDS:
                     key = medium, mark.kind, mark.name, mark.detail, mark.box if mark.kind == "part" else None
-                    made = Shown(mark.kind, mark.name, mark.detail, medium, shows.fps if is_clip else 0, {})
+                    made = Shown(mark.kind, mark.name, mark.detail, medium, shows if is_clip else None, {})
                     found.setdefault(key, made).boxes[i] = np.array(mark.box) * scale
     for medium, shows in enumerate(media):
         things, is_clip = [s for s in found.values() if s.kind == "thing" and s.medium == medium], isinstance(shows, Clip)
@@ -118,8 +118,8 @@ def label(named, frames, several=False):
     if frames > 1:
         seen = sorted(thing.boxes)
         out[COLUMN["begin"]], out[COLUMN["end"]] = min(seen[0], FRAMES - 1), min(seen[-1] + 1, FRAMES - 1)
-        out[COLUMN["since"]] = round(seen[0] / thing.fps * CLOCK)
-        out[COLUMN["until"]] = round((seen[-1] + 1) / thing.fps * CLOCK)
+        out[COLUMN["since"]] = round(thing.clip.at(seen[0]) * CLOCK)
+        out[COLUMN["until"]] = round(thing.clip.at(seen[-1] + 1) * CLOCK)
         out[COLUMN["way"]] = way(thing.boxes[seen[0]], thing.boxes[seen[-1]])
         return out
     out[COLUMN["left"]:COLUMN["bottom"] + 1] = thing.boxes[0].round()
@@ -142,14 +142,14 @@ def comparison(first, second, question):
 def clocks(clip, slices, grid):
     """[merged tokens of a clip, len(CLOCKS)]."""
     out = np.full((slices, *grid, len(CLOCKS)), IGNORE, np.int64)
-    out[..., 0] = np.round(np.arange(slices) * 2 / clip.fps * CLOCK)[:, None, None]
-    out[..., 1] = round(100 / clip.fps)
+    out[..., 0] = np.round([clip.at(2 * i) * CLOCK for i in range(slices)])[:, None, None]
+    out[..., 1] = round(100 * clip.at(1))
     for thing in shown([clip])[0]:
         for frame, box in thing.boxes.items():
             here = frame // 2
             frames = [f for f in (2 * here, 2 * here + 1) if f in thing.boxes]
             out[(here, *covered(box, grid, 0.85), slice(2, 5))] = (
-                round(frames[0] / clip.fps * CLOCK), round((frames[-1] + 1) / clip.fps * CLOCK), here == min(thing.boxes) // 2)
+                round(clip.at(frames[0]) * CLOCK), round(clip.at(frames[-1] + 1) * CLOCK), here == min(thing.boxes) // 2)
     out[0, ..., 1:4] = IGNORE  # nothing before the second slice tells how far apart frames are
     return out.reshape(-1, len(CLOCKS))
 

@@ -31,6 +31,11 @@ class Clip:
     frames: list  # of PIL.Image, all of one size, an even number of them
     fps: float
     marks: list = field(default_factory=list)  # one list of marks per frame
+    told: float = 0.0  # seconds between frames as the answers tell them, if not by fps
+
+    def at(self, frame):
+        """Seconds, as told, at which a frame begins."""
+        return frame * self.told if self.told else frame / self.fps
 
 
 @dataclass
