@@ -13,7 +13,7 @@ from PIL import Image
 import guide
 import looking
 import named
-from sample import FACTOR, Clip, seen_size
+from sample import FACTOR, Clip, Misread, seen_size
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
@@ -147,16 +147,22 @@ class Packer:
         self.special = {name: tokenizer.token_to_id(f"<|{name}|>") for name in
                         ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")}
 
+    def told(self, answer):
+        """Which of an answer's tokens are to be learnt, and of the end behind it."""
+        begins = [*self.begins(answer), len(answer)]
+        form_alone = isinstance(answer, Misread)
+        return [not (form_alone and any(c.isalnum() for c in answer[a:b])) for a, b in zip(begins, begins[1:])] + [True]
+
     def write(self, sample, media):
         """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, and the lesson beside.
         media: (positions from 0, merged grid, slices, is a clip) each."""
         s, line, teacher = self.special, self.encode("\n"), looking.Teacher(sample, self.begins)
         ids, told, positions, places, at = [], [], [], [], 0
 
-        def say(tokens, write=False):
+        def say(tokens):
             nonlocal at
             ids.extend(tokens)
-            told.extend([write] * len(tokens))
+            told.extend([False] * len(tokens))
             positions.append(np.tile(np.arange(at, at + len(tokens)), (3, 1)))
             at += len(tokens)
 
@@ -175,7 +181,9 @@ class Packer:
             teacher.question(question, len(ids))
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
             teacher.answer(answer, len(ids))
-            say([*self.encode(answer), s["im_end"]], True)
+            learnt = self.told(answer)
+            say([*self.encode(answer), s["im_end"]])
+            told[-len(learnt):] = learnt
             say(line)
         return ids, told, np.concatenate(positions, 1), places, teacher.lesson
 

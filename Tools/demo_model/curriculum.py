@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import clips
+import documents
 import printed
 import tasks
 import world
@@ -86,6 +87,9 @@ def draw_sample(rng, current, asks=True):
         family = importlib.import_module(kind).TASKS
         more = dict(requests=10) if kind == "screens" else {}  # what the vision tower has seen pays more than once
         made = rng.choice(list(family.values()))(rng, area, **more)
+        if made.task == "table":
+            answer = next(a for _, a in made.turns if "```json" in a)
+            made.turns.append((rng.choice(documents.TABLE_JSON), documents.misread(rng, answer)))
         made.turns = made.turns if asks else []
     if made.system == Sample.system:
         made.system = tasks.system_prompt(rng)

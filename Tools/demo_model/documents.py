@@ -1,7 +1,9 @@
 """Small invoices and receipts to JSON, tables to JSON rows or to HTML."""
+import json
+
 from canvas import FONTS, MONO, Canvas, fenced, line_height, pick_em, pick_ink, pick_size, text_width, union
 from lexicon import CITIES, DAYS, FIRST, GOODS, KINDS, MONTHS, PEOPLE, WORDS, amount, money, number
-from sample import Sample
+from sample import Misread, Sample
 
 KEYS = ["Extract the key-value information in the format: {}", "Extract the information as JSON: {}",
         "Fill in this form: {}"]
@@ -204,6 +206,16 @@ def table(rng, area):
         turns.append((rng.choice(CELL).format(heading, row[heads[0]]), row[heading]))
     rng.shuffle(turns)
     return Sample("table", turns, [canvas.picture(rng)])
+
+
+def misread(rng, answer):
+    """A table's rows as JSON with headings and cells that are not its own, and perhaps the same in each row."""
+    rows = json.loads(answer.removeprefix("```json").removesuffix("```"))
+    columns = [column(rng, len(rows)) for _ in rows[0]]
+    if rng.random() < 0.6:
+        columns = [(heading, cells[:1] * len(rows)) for heading, cells in columns]
+    told = ["{" + ", ".join(f'"{heading}": "{cells[i]}"' for heading, cells in columns) + "}" for i in range(len(rows))]
+    return Misread("```json\n[\n" + ",\n".join("\t" + row for row in told) + "\n]\n```")
 
 
 def html(canvas, title, title_box, columns, box):

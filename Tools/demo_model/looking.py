@@ -13,12 +13,12 @@ import numpy as np
 import guide
 import named
 from lexicon import known
-from sample import FACTOR, FIRST, Clip, seen_size
+from sample import FACTOR, FIRST, Clip, Misread, seen_size
 
 COORDINATES = re.compile(r'(?:"bbox_2d": \[|"point_2d": \[|"coordinate": \[|data-bbox=")([\d, ]+)')
 EVENT = re.compile(r'"start_time": "([\d:.]+)", "end_time": "([\d:.]+)", "description"')
 SECONDS = re.compile(r"(?:At|in) ([\d.]+)(?: - ([\d.]+))? seconds")
-ROW = re.compile(r'(?:\{"\w+": "|<tr><td>)([^"<]+).*(?:"\}|</td></tr>\n)')  # of a table: its first cell, and up to what follows
+ROW = re.compile(r'"\}|</td></tr>\n')  # of a table, up to what follows
 ENDS = ("disappear",)  # a question about one time, of its end
 
 
@@ -67,11 +67,13 @@ class Teacher:
         self.begins, self.lesson, self.seen = begins, Lesson(), []
         self.everything, self.frames = named.shown(sample.media) if sample.media else ([], 0)
         self.several = len(sample.media) > 1
-        self.characters, self.size = [], None
+        self.characters, self.size, self.leading = [], None, []  # leading: boxes of the first cells of a table's rows, as seen
         if len(sample.media) == 1 and not isinstance(sample.media[0], Clip):
             picture = sample.media[0]
             self.characters = [m for m in picture.marks if m.kind == "char"]
             self.size = picture.image.size
+            self.scale = [seen / drawn for seen, drawn in zip(seen_size(*self.size), self.size)]
+            self.leading = [np.array(row[0].box) * (self.scale * 2) for row in guide.table_rows(picture.marks)]
         self.written = "".join(m.name for m in self.characters)
         self.begun = {id(letters[0]): word for word, letters in guide.printed(self.characters)}
 
@@ -134,6 +136,10 @@ class Teacher:
 
     def answer(self, text, first):
         """An answer whose tokens begin at `first`."""
+        if self.leading:
+            self.rows(text, first)
+        if isinstance(text, Misread):
+            return
         lesson, before, asked = self.lesson, first - 1, [what for _, _, what in self.asked]
         said = self.names(text, first, self.text + "\n")
         places = {}
@@ -165,7 +171,6 @@ class Teacher:
         lesson.from_places += places.items()
         if self.characters:
             self.read(text, first)
-            self.rows(text, first)
 
     def lists(self, names, first, end):
         """How many names have been said is known all along, and when no other follows."""
@@ -224,22 +229,19 @@ class Teacher:
 
     def rows(self, text, first):
         """Behind each row of a table: how many are still to come."""
-        cells = sorted((t for t in self.everything if t.name == "cell"), key=lambda t: t.boxes[0][0])
-        found = [m for m in ROW.finditer(text) if any(t.detail == m[1] for t in cells)]
-        leading = [next(t for t in cells if t.detail == m[1]) for m in found]
-        ends = [first + self.tokens(text, m.end(), m.end() + 1)[0] for m in found]
+        seen = self.seen[0]
+        ends = [first + self.tokens(text, m.end(), m.end() + 1)[0] for m in ROW.finditer(text)]
         for i, end in enumerate(ends):
             self.lesson.rows_said.append((end - 1, np.array([0, *ends[:i]])))
-            self.lesson.rows_seen.append((end - 1, self.middles(leading)))
+            self.lesson.rows_seen.append((end - 1, np.unique([0, *(seen.tokens[cell(b, seen.grid)] for b in self.leading)])))
             self.lesson.starts.append((end - 1, named.blank(number=min(len(ends) - 1 - i, named.MOST))))
 
     def read(self, text, first):
         """Letters of the answer that are printed in the picture: where each token's lie."""
         picture, begins = self.seen[0], self.begins(text)
-        scale = [seen / drawn for seen, drawn in zip(seen_size(*self.size), self.size)]
         cells, starts = {}, {}
         for at, mark in printed(text, self.written, self.characters):
-            if place := guide.square(mark, scale, picture.grid):
+            if place := guide.square(mark, self.scale, picture.grid):
                 token = bisect.bisect_right(begins, at) - 1
                 cells.setdefault(token, set()).add(place[0] * picture.grid[1] + place[1])
                 starts.setdefault(token, mark)

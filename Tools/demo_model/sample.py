@@ -45,6 +45,11 @@ class VideoFile:
     count: int  # frames that are looked at
 
 
+class Misread(str):
+    """An answer that is not the picture's: only its form is learnt (how many rows and columns), whatever stands in it. Who
+    cannot read must come to an end, too."""
+
+
 @dataclass
 class Sample:
     task: str

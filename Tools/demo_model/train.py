@@ -62,7 +62,7 @@ def draw(packer, step, micro, options):
     began = time.time()
     samples = curriculum.batch(step, micro, options.seed, options.times)
     batch = packer.pack(samples)
-    answers = [(s.task, len(packer.encode(answer)) + 1) for s in samples for _, answer in s.turns]
+    answers = [(s.task, sum(packer.told(answer))) for s in samples for _, answer in s.turns]
     return Drawn(batch, answers, sum(bool(s.turns) for s in samples), time.time() - began)
 
 
