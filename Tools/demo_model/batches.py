@@ -150,8 +150,10 @@ class Packer:
     def told(self, answer):
         """Which of an answer's tokens are to be learnt, and of the end behind it."""
         begins = [*self.begins(answer), len(answer)]
-        form_alone = isinstance(answer, Misread)
-        return [not (form_alone and any(c.isalnum() for c in answer[a:b])) for a, b in zip(begins, begins[1:])] + [True]
+        if not isinstance(answer, Misread):
+            return [True] * len(begins)
+        form = [not any(answer[i].isalnum() or i in answer.wrong for i in range(a, b)) for a, b in zip(begins, begins[1:])]
+        return form + [True]
 
     def write(self, sample, media):
         """Ids, which of them are the assistant's to write, positions, where the media's tokens stand, and the lesson beside.

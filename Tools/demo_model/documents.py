@@ -209,13 +209,24 @@ def table(rng, area):
 
 
 def misread(rng, answer):
-    """A table's rows as JSON with headings and cells that are not its own, and perhaps the same in each row."""
+    """A table's rows as JSON with headings and cells that are not its own, perhaps the same in each row, and perhaps more of
+    them than it has."""
     rows = json.loads(answer.removeprefix("```json").removesuffix("```"))
-    columns = [column(rng, len(rows)) for _ in rows[0]]
-    if rng.random() < 0.6:
-        columns = [(heading, cells[:1] * len(rows)) for heading, cells in columns]
-    told = ["{" + ", ".join(f'"{heading}": "{cells[i]}"' for heading, cells in columns) + "}" for i in range(len(rows))]
-    return Misread("```json\n[\n" + ",\n".join("\t" + row for row in told) + "\n]\n```")
+    wide, high = len(rows[0]), len(rows)
+    more, longer = (rng.randint(1, 5) if rng.random() < 0.4 else 0 for _ in range(2))
+    columns = [column(rng, high) for _ in range(wide + more)]
+    alike, told, wrong = rng.random() < 0.6, "```json\n[\n\t{", []
+    for row in range(high + longer):
+        for at, (heading, cells) in enumerate(columns):
+            told += f'"{heading}": "{cells[0 if alike else row % high]}"'
+            if at + 1 < len(columns):
+                wrong += [len(told)] * (at + 1 >= wide)
+                told += ", "
+        told += "}"
+        if row + 1 < high + longer:
+            wrong += [len(told)] * (row + 1 >= high)
+            told += ",\n\t{"
+    return Misread.of(told + "\n]\n```", wrong)
 
 
 def html(canvas, title, title_box, columns, box):

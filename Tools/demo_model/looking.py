@@ -234,7 +234,7 @@ class Teacher:
         for i, end in enumerate(ends):
             self.lesson.rows_said.append((end - 1, np.array([0, *ends[:i]])))
             self.lesson.rows_seen.append((end - 1, np.unique([0, *(seen.tokens[cell(b, seen.grid)] for b in self.leading)])))
-            self.lesson.starts.append((end - 1, named.blank(number=min(len(ends) - 1 - i, named.MOST))))
+            self.lesson.starts.append((end - 1, named.blank(number=min(max(len(self.leading) - 1 - i, 0), named.MOST))))
 
     def read(self, text, first):
         """Letters of the answer that are printed in the picture: where each token's lie."""

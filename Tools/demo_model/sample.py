@@ -47,7 +47,14 @@ class VideoFile:
 
 class Misread(str):
     """An answer that is not the picture's: only its form is learnt (how many rows and columns), whatever stands in it. Who
-    cannot read must come to an end, too."""
+    cannot read must come to an end, too. wrong: places in it at which it should have ended."""
+    wrong: frozenset
+
+    @classmethod
+    def of(cls, text, wrong):
+        made = cls(text)
+        made.wrong = frozenset(wrong)
+        return made
 
 
 @dataclass
