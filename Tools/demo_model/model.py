@@ -17,7 +17,7 @@ TEXT = dict(hidden=256, layers=6, heads=8, kv_heads=2, ffn=512, theta=1e6, secti
 VISION = dict(hidden=192, layers=8, heads=6, ffn=516, patch=14, frames=2, merge=2, window=112, full=(3, 7))
 # Behind how many decoder layers the state of a clip's token is asked its time, the state at a name what it names, and the
 # state before an answer.
-CLOCKS_AFTER, NAMES_AFTER, STARTS_AFTER = 2, 3, 4
+CLOCKS_AFTER, NAMES_AFTER, STARTS_AFTER = 3, 3, 4
 # Where heads are taught to look: (layer, counted from 0, which head of each group, where to by group, name in the log).
 # An answer that compares has one group look at the first name and the other at the second.
 TAUGHT = ((2, 0, ("from_names", "from_names"), "names"), (2, 1, ("letters", "letters"), "letters"),
