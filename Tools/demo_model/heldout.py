@@ -1,7 +1,7 @@
 """Draws the held-out questions that `qwenvl eval --suite demo` asks: suite.json and media.tar.
 
-    heldout.py ../../Models/demo-eval [--per 40]
-Seeds begin with heldout/; training never uses them. Clips come at frame rates seen in training and at others, as lists of
+    heldout.py ../../Models/demo-eval [--per 40] [--seeds heldout]
+Seeds begin with heldout/, or another name for more questions; training never uses them. Clips come at frame rates seen in training and at others, as lists of
 frames and as H.264 files (by ffmpeg).
 """
 import argparse
@@ -112,11 +112,11 @@ def encoded(image, small_text):
     return next((form, data) for length, form, data in made if length <= 1.3 * size)
 
 
-def items(name, make, area, per):
+def items(name, make, area, per, seeds="heldout"):
     """The task's items, with their files: two questions on each picture at most, no request twice in an item."""
     listed, files, number = [], {}, 0
     while len(listed) < per:
-        seed = f"heldout/{name}/{number}"
+        seed = f"{seeds}/{name}/{number}"
         number += 1
         rng = random.Random(seed)
         sample = make(rng, area)
@@ -192,12 +192,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("--per", type=int, default=40, help="questions of each task")
+    parser.add_argument("--seeds", default="heldout", help="what the seeds begin with")
     a = parser.parse_args()
     os.makedirs(a.out, exist_ok=True)
     every, total = [], 0
     with tarfile.open(f"{a.out}/media.tar", "w", format=tarfile.USTAR_FORMAT) as archive:
         for name, (make, area) in rows().items():
-            listed, files = items(name, make, area, a.per)
+            listed, files = items(name, make, area, a.per, a.seeds)
             every += listed
             for path, data in files.items():
                 entry = tarfile.TarInfo(path)  # time, owner and mode are fixed: the same bytes every time
@@ -207,9 +208,10 @@ def main():
             total += size
             kinds = sorted({item["scoring"] for item in listed})
             print(f"{name}: {len(listed)} questions, {len(files)} files, {size / 1e3:.0f} kB, {', '.join(kinds)}")
+    made_by = f"Tools/demo_model/heldout.py --per {a.per}" + (f" --seeds {a.seeds}" if a.seeds != "heldout" else "")
     lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in every)
     with open(f"{a.out}/suite.json", "w", encoding="utf-8") as file:
-        file.write(f'{{"made_by": "Tools/demo_model/heldout.py --per {a.per}", "items": [\n{lines}\n]}}\n')
+        file.write(f'{{"made_by": "{made_by}", "items": [\n{lines}\n]}}\n')
     print(f"{len(every)} questions, {total / 1e6:.2f} MB")
 
 
