@@ -13,12 +13,11 @@ from PIL import Image
 import guide
 import looking
 import named
-from sample import FACTOR, Clip, Misread, seen_size
+from sample import FACTOR, Clip, Misread, seen_size, time_positions
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 PATCH, WINDOW = 14, 4  # pixels per patch; merged cells per window side
-TOKENS_PER_SECOND = 2
 POINTED = ("from_names", "from_places", "firsts", "seconds", "letters", "following", "counted_names", "counted",
            "before", "said", "earlier", "rows_said", "rows_seen")
 SEEN = ("labels", "left", "words", "larger")
@@ -133,9 +132,7 @@ def window_order(grid):
 def media_positions(slices, grid, fps):
     """[3, merged tokens] from 0: time, row, column, as get_rope_index of Transformers 4.49.0 counts them."""
     at = np.arange(grid[0] * grid[1])
-    seconds = 2 / fps if fps else 0.0
-    # float32, as the reference multiplies tensors.
-    time = (np.arange(slices, dtype=np.float32) * np.float32(seconds) * np.float32(TOKENS_PER_SECOND)).astype(np.int64)
+    time = time_positions(slices, fps) if fps else np.zeros(slices, np.int64)
     return np.stack([np.repeat(time, len(at)), np.tile(at // grid[1], slices), np.tile(at % grid[1], slices)])
 
 
@@ -161,10 +158,10 @@ class Packer:
         s, line, teacher = self.special, self.encode("\n"), looking.Teacher(sample, self.begins)
         ids, told, positions, places, at = [], [], [], [], 0
 
-        def say(tokens):
+        def say(tokens, learnt=None):
             nonlocal at
             ids.extend(tokens)
-            told.extend([False] * len(tokens))
+            told.extend(learnt or [False] * len(tokens))
             positions.append(np.tile(np.arange(at, at + len(tokens)), (3, 1)))
             at += len(tokens)
 
@@ -183,9 +180,7 @@ class Packer:
             teacher.question(question, len(ids))
             say([*self.encode(question), s["im_end"], *line, s["im_start"], *self.encode("assistant\n")])
             teacher.answer(answer, len(ids))
-            learnt = self.told(answer)
-            say([*self.encode(answer), s["im_end"]])
-            told[-len(learnt):] = learnt
+            say([*self.encode(answer), s["im_end"]], self.told(answer))
             say(line)
         return ids, told, np.concatenate(positions, 1), places, teacher.lesson
 

@@ -4,10 +4,8 @@ TASKS: motion, event. `clip_sample` asks several questions about one clip.
 """
 import math
 
-import numpy as np
-
 import draw
-from sample import Clip, Mark, Sample
+from sample import Clip, Mark, Sample, time_positions
 from world import article, name, sentence
 
 # Usual frame rates. Training takes any from 0.5 to 4, but none near those that are kept for the test.
@@ -53,15 +51,13 @@ def told_interval(fps, count):
     """Seconds between frames as training tells them: what the positions can tell. They are whole, one for each two frames
     after the first two. Of the times between frames that give the same, those of usual rates count, and the middle of
     what is left; where there is a single position, a third of the way, for it leaves most open."""
-    position = lambda interval, i: int(np.float32(i) * np.float32(2 * interval) * np.float32(2))
+    seen = time_positions(count // 2, fps)
     least, most = 0.0, 1e9
-    for i in range(1, count // 2):
-        at = position(1 / fps, i)
+    for i, at in enumerate(seen.tolist()[1:], 1):
         least, most = max(least, at / (4 * i)), min(most, (at + 1) / (4 * i))
     if count <= 4:
         return least + (most - least) / 3
-    usual = [1 / rate for rate in RATES if all(
-        position(1 / rate, i) == position(1 / fps, i) for i in range(1, count // 2))] or [least, most]
+    usual = [1 / rate for rate in RATES if (time_positions(count // 2, rate) == seen).all()] or [least, most]
     return (min(usual) + max(usual)) / 2
 
 

@@ -2,7 +2,10 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 FACTOR = 28  # pixels per merged cell
+TOKENS_PER_SECOND = 2
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 448 * 448
 FIRST = "first"  # detail of the character that begins a word
 
@@ -63,6 +66,12 @@ class Sample:
     turns: list  # of (question, answer)
     media: list = field(default_factory=list)  # in order, before the first question
     system: str = "You are a helpful assistant."
+
+
+def time_positions(slices, fps):
+    """[slices] from 0: the places in time of a clip's pairs of frames, as get_rope_index of Transformers 4.49.0 counts them."""
+    # float32, as the reference multiplies tensors.
+    return (np.arange(slices, dtype=np.float32) * np.float32(2 / fps) * np.float32(TOKENS_PER_SECOND)).astype(np.int64)
 
 
 def seen_size(width, height, most=MAX_PIXELS, least=MIN_PIXELS):
