@@ -161,7 +161,7 @@ def event_turns(rng, scene, clip, spans, most):
 
 def clip_sample(rng, area, turns=3):
     fps = pick_rate(rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         scene, clip, mover, direction = motion_clip(rng, area, fps)
         return Sample("clip", motion_turns(rng, scene, mover, direction)[:max(turns, 0)], [clip])
     scene, clip, spans = event_clip(rng, area, fps)
