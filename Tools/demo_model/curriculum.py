@@ -57,7 +57,8 @@ STAGES = (
     later(13740, world=1, talk=0.03, clips=0.9, screens=0.2, several=0.15, printed=0.6, charts=0.1, documents=0.2),
     later(13950, world=0.9, talk=0.03, clips=1.4, screens=0.2, several=0.15, printed=0.4, charts=0.1, documents=0.2),
     later(15000, world=0.8, talk=0.03, clips=1.4, screens=0.2, several=0.15, printed=0.6, charts=0.15, documents=0.25),
-    later(20000, world=1, talk=0.03, clips=0.9, screens=0.25, several=0.2, printed=0.6, charts=0.15, documents=0.2),
+    later(15530, world=1, talk=0.03, clips=0.9, screens=0.25, several=0.2, printed=0.6, charts=0.15, documents=0.2),
+    later(20000, world=1, talk=0.03, clips=0.5, screens=0.2, several=0.2, printed=0.9, charts=0.2, documents=0.3),
     Stage(10**9, 300 * 300, 6, 3, dict(world=1, talk=0.03, clips=0.4, printed=0.3, screens=0.25, several=0.15,
                                        charts=0.12, documents=0.12)),
 )

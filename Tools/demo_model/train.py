@@ -2,7 +2,7 @@
 
     train.py RUN --until STEPS [--workers 2] [--decay N]
     train.py RUN --until STEPS --device cuda --drawers 14 --times 12
-    train.py RUN --start ../../Models/demo --step 13740   a new run that goes on from an exported model
+    train.py RUN --start ../../Models/demo --step 15530   a new run that goes on from an exported model
 On a CPU each worker is a process with one thread. The batches of a step are dealt out as workers come for them, each
 adds up gradients of its own, and then each updates its share of the weights, which all of them see. On a GPU one worker
 learns from batches (so many times as large) that drawing processes have ready.
