@@ -1,8 +1,8 @@
 """Draws the held-out questions that `qwenvl eval --suite demo` asks: suite.json and media.tar.
 
     heldout.py ../../Models/demo-eval [--per 40] [--seeds heldout]
-Seeds begin with heldout/, or another name for more questions; training never uses them. Clips come at frame rates seen in training and at others, as lists of
-frames and as H.264 files (by ffmpeg).
+Seeds begin with heldout/, or another name for more questions; training never uses them. Clips come at frame rates
+seen in training and at others, as lists of frames and as H.264 files (by ffmpeg).
 """
 import argparse
 import functools
